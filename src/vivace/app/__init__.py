@@ -1,0 +1,1 @@
+"""What runs as a program: the command line, training from a folder, the demo."""

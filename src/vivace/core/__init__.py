@@ -1,0 +1,1 @@
+"""The words every layer shares: `L`, semantic types, devices, randomness, files, showing, reporting, errors."""

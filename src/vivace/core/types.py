@@ -1,0 +1,242 @@
+"""Semantic types: what a value *is*, so that transforms know what to do and `show` knows how to draw it.
+
+As tensors these are thin subclasses with torch-function dispatch switched off: arithmetic on them gives plain tensors
+at plain speed. Only the few operations that return the same thing (a copy, a move, a slice) keep the type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .collection import L
+
+__all__ = [
+    "Category",
+    "MultiCategory",
+    "TensorBBox",
+    "TensorBase",
+    "TensorCategory",
+    "TensorImage",
+    "TensorImageBW",
+    "TensorImageBase",
+    "TensorMask",
+    "TensorMultiCategory",
+    "TensorPoint",
+    "TitledFloat",
+    "TitledInt",
+    "TitledStr",
+    "TitledTuple",
+    "plain_tensor",
+    "retype",
+]
+
+T = TypeVar("T")
+
+
+class TensorBase(Tensor):
+    """A tensor that knows what it stands for. Operations on it give plain tensors."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+
+    def __new__(cls, x: Any, **kwargs: Any) -> Self:
+        """Wrap a tensor, array or nested list without copying where possible; `kwargs` become attributes."""
+        data = x if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x) if not np.isscalar(x) else x)
+        out = data.as_subclass(cls)
+        for name, value in kwargs.items():
+            setattr(out, name, value)
+        return out
+
+    def _same(self, other: Tensor) -> Self:
+        out = other.as_subclass(type(self))
+        if self.__dict__:
+            out.__dict__.update(self.__dict__)
+        return out
+
+    def clone(self, *args: Any, **kwargs: Any) -> Self:
+        return self._same(super().clone(*args, **kwargs))
+
+    def detach(self) -> Self:
+        return self._same(super().detach())
+
+    def contiguous(self, *args: Any, **kwargs: Any) -> Self:
+        return self._same(super().contiguous(*args, **kwargs))
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        return self._same(super().to(*args, **kwargs))
+
+    def cpu(self, *args: Any, **kwargs: Any) -> Self:
+        return self._same(super().cpu(*args, **kwargs))
+
+    def cuda(self, *args: Any, **kwargs: Any) -> Self:
+        return self._same(super().cuda(*args, **kwargs))
+
+    def pin_memory(self, *args: Any, **kwargs: Any) -> Self:
+        return self._same(super().pin_memory(*args, **kwargs))
+
+    def __getitem__(self, index: Any) -> Self:
+        return self._same(super().__getitem__(index))
+
+    def __iter__(self) -> Iterator[Self]:
+        return (self[i] for i in range(len(self)))
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        """Show the value as the title of `ctx` (matplotlib axes) and return the axes."""
+        from .show import show_title
+
+        return show_title(self.tolist(), ctx=ctx, **kwargs)
+
+
+class TensorImageBase(TensorBase):
+    """`(channels, height, width)` or a batch of them: uint8, or float in 0..1."""
+
+    default_cmap: str | None = None
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        """Draw the image on `ctx` (matplotlib axes, made when missing) and return the axes."""
+        from .show import show_image
+
+        if self.default_cmap is not None:
+            kwargs.setdefault("cmap", self.default_cmap)
+        return show_image(self, ctx=ctx, **kwargs)
+
+
+class TensorImage(TensorImageBase):
+    """A colour image, or one with any number of channels."""
+
+
+class TensorImageBW(TensorImage):
+    """An image with one channel."""
+
+    default_cmap = "Greys_r"
+
+
+class TensorMask(TensorImageBase):
+    """`(height, width)` class indices, int64 (uint8 before batching). `codes` are the class names, if known."""
+
+    codes: Any = None
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        """Draw the mask half transparent on `ctx`; the same class has the same colour in every mask."""
+        from .show import show_image
+
+        options: dict[str, Any] = {"cmap": "tab20", "alpha": 0.5, "interpolation": "nearest"}
+        if self.codes is not None:
+            options |= {"vmin": 0, "vmax": max(len(self.codes), 2)}
+        return show_image(self, ctx=ctx, **{**options, **kwargs})
+
+
+class TensorPoint(TensorBase):
+    """`(n_points, 2)` x, y positions: pixels before `PointScaler`, then -1..1 across the image."""
+
+    def show(self, ctx: Any = None, figsize: Any = None, **kwargs: Any) -> Any:
+        """Mark the points on `ctx`, in the pixels of the image drawn there."""
+        from .show import as_axes
+
+        ax = as_axes(ctx, figsize=figsize)
+        kwargs.pop("title", None)
+        xy = self.reshape(-1, 2).float().cpu()
+        ax.scatter(xy[:, 0], xy[:, 1], **{"s": 10, "marker": ".", "c": "r", **kwargs})
+        return ax
+
+
+class TensorBBox(TensorPoint):
+    """`(n_boxes, 4)` left, top, right, bottom: pixels, then -1..1 across the image."""
+
+    def show(self, ctx: Any = None, figsize: Any = None, **kwargs: Any) -> Any:
+        """Outline the boxes on `ctx`; empty ones (padding) are left out."""
+        from .show import as_axes
+
+        ax = as_axes(ctx, figsize=figsize)
+        from matplotlib.patches import Rectangle
+
+        for left, top, right, bottom in self.reshape(-1, 4).float().cpu().tolist():
+            if right > left and bottom > top:
+                ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="white", lw=2))
+        return ax
+
+
+class TensorCategory(TensorBase):
+    """A class index (0-d int64), or a batch of them."""
+
+
+class TensorMultiCategory(TensorCategory):
+    """One-hot float `(n_classes,)`, or the indices of the labels before encoding."""
+
+
+class _Titled:
+    """Values that show themselves as the title of a picture."""
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        from .show import show_title
+
+        return show_title(str(self), ctx=ctx, **kwargs)
+
+
+class TitledInt(_Titled, int):
+    """An int that `show` writes above a picture."""
+
+
+class TitledFloat(_Titled, float):
+    """A float that `show` writes above a picture."""
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        from .show import show_title
+
+        return show_title(f"{float(self):.4g}", ctx=ctx, **kwargs)
+
+
+class TitledStr(_Titled, str):
+    """A str that `show` writes above a picture."""
+
+
+class TitledTuple(_Titled, tuple[Any, ...]):
+    """A tuple that `show` writes above a picture."""
+
+
+class Category(TitledStr):
+    """The name of a class."""
+
+
+class MultiCategory(L):
+    """The names of the classes of one item."""
+
+    def show(self, ctx: Any = None, sep: str = ";", **kwargs: Any) -> Any:
+        """Show the names, joined by `sep`, as the title of `ctx`."""
+        from .show import show_title
+
+        return show_title(sep.join(str(o) for o in self), ctx=ctx, **kwargs)
+
+
+def plain_tensor(x: T) -> T:
+    """Return tensors (also inside tuples, lists and dicts) without their semantic type; nothing is copied."""
+    if isinstance(x, TensorBase):
+        return x.as_subclass(Tensor)  # type: ignore[return-value]
+    if isinstance(x, tuple):
+        return tuple(plain_tensor(o) for o in x) if type(x) is tuple else x  # type: ignore[return-value]
+    if isinstance(x, list):
+        return [plain_tensor(o) for o in x]  # type: ignore[return-value]
+    if isinstance(x, dict):
+        return {k: plain_tensor(v) for k, v in x.items()}  # type: ignore[return-value]
+    return x
+
+
+def retype(value: Any, like: Any) -> Any:
+    """Give a plain tensor (or picture) back the semantic type that `like` has.
+
+    A tensor becomes what `like` is when `like` is a semantic tensor; when `like` is a picture it becomes that
+    picture's tensor type, and an array or a plain Pillow image becomes such a picture again.
+    """
+    if type(value) is type(like):
+        return value
+    if type(value) is Tensor:
+        if isinstance(like, TensorBase):
+            return like._same(value)
+        tensor_type = getattr(type(like), "tensor_type", None)
+        return value.as_subclass(tensor_type) if tensor_type is not None else value
+    create = getattr(type(like), "from_pixels", None)
+    return create(value) if create is not None else value

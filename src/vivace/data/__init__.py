@@ -1,0 +1,1 @@
+"""From a source to batches: items, labels, splits, transforms, data sets, loaders, downloads."""

@@ -1,0 +1,1 @@
+"""Use a trained model without its training data: bundles, predictions."""

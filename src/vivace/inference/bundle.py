@@ -1,0 +1,346 @@
+"""`export` and `load_learner`: a trained model and its input pipeline in one file that is data, not code.
+
+A bundle is a zip archive without compression that holds `manifest.json` (how to build the model, the pipeline, the
+vocabulary, versions, a self-check) and `weights.safetensors`. Reading it unpickles nothing and runs nothing from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vivace import __version__
+from vivace.core.errors import BundleError, DataError, UnsafeFileError
+from vivace.core.files import atomic_write
+from vivace.core.types import plain_tensor
+from vivace.data.datasets import Datasets
+from vivace.data.loader import TfmdDL
+from vivace.data.loaders import DataLoaders
+from vivace.data.transform import Pipeline
+from vivace.training.learner import Learner
+from vivace.training.losses import BaseLoss
+
+from .spec import call_checked, find_class, make_module, make_transform, module_spec, to_json, transform_spec
+
+__all__ = ["export", "load_learner", "read_manifest"]
+
+FORMAT, FORMAT_VERSION = "vivace-bundle", 1
+MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+MAX_MANIFEST_BYTES = 64 << 20
+_BUILDERS = {
+    "vivace.vision.models.create_vision_model",
+    "vivace.vision.unet.create_unet_model",
+}
+
+
+# ---------------------------------------------------------------------- writing
+def export(learn: Learner, fname: str | os.PathLike[str] = "export.pkl") -> Path:
+    """Write the model of `learn`, and what it needs to predict, to one file. See `Learner.export`.
+
+    Labelling functions are not needed to predict and stay behind; so lambdas there do no harm.
+
+    Raises:
+        BundleError: a transform has settings that a bundle cannot hold.
+    """
+    path = learn.path / fname
+    was_training = learn.model.training
+    learn.model.eval()
+    try:
+        weights = {k: v.detach().cpu().as_subclass(Tensor).contiguous().clone() for k, v in learn.model.state_dict().items()}
+        manifest = _manifest_of(learn)
+        weights |= _self_check(learn, manifest)
+    finally:
+        learn.model.train(was_training)
+    from safetensors.torch import save
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        archive.writestr(WEIGHTS, save(weights))
+    return path
+
+
+def _manifest_of(learn: Learner) -> dict[str, Any]:
+    dl = learn.dls.loaders[-1] if hasattr(learn.dls, "loaders") else learn.dls.valid
+    dataset = getattr(dl, "dataset", None)
+    tls = list(getattr(dataset, "tls", []))
+    n_inp = getattr(dl, "n_inp", 1)
+    recorder = getattr(learn, "recorder", None)
+    record = dict(zip(list(recorder.metric_names)[1:], recorder.values[-1], strict=False)) if recorder and recorder.values else {}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "model": _model_spec(learn),
+        "loss": _loss_spec(learn.loss_func),
+        "n_inp": n_inp,
+        "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
+        "after_item": _specs(getattr(dl, "after_item", [])),
+        "after_batch": _specs(getattr(dl, "after_batch", [])),
+        "bs": getattr(dl, "bs", None),
+        "metrics": {k: float(v) for k, v in record.items() if isinstance(v, (int, float))},
+    }
+
+
+def _model_spec(learn: Learner) -> dict[str, Any]:
+    if learn.builder is not None:
+        return {"builder": learn.builder["builder"], "args": {k: to_json(v) for k, v in learn.builder["args"].items()}}
+    spec = module_spec(learn.model)
+    if spec is not None:
+        return {"modules": spec}
+    cls = type(learn.model)
+    return {"class": f"{cls.__module__}:{cls.__qualname__}"}
+
+
+def _loss_spec(loss: Any) -> dict[str, Any] | None:
+    if not isinstance(loss, BaseLoss):
+        name = getattr(loss, "__name__", type(loss).__name__)
+        return {"unknown": str(name)}
+    try:
+        args = {k: to_json(v) for k, v in loss.config().items()}
+    except BundleError:
+        args = {}
+    return {"type": f"{type(loss).__module__}:{type(loss).__qualname__}", "args": args}
+
+
+def _specs(transforms: Any) -> list[dict[str, Any]]:
+    """Those that act on a validation set."""
+    specs = []
+    for transform in transforms:
+        if transform.split_idx == 0:
+            continue
+        spec = transform_spec(transform)
+        if spec is None:
+            raise BundleError(
+                f"The transform {transform.name} is a plain function, which a bundle cannot hold: write it as a "
+                "Transform class in a module that can be imported where the model is loaded."
+            )
+        specs.append(spec)
+    return specs
+
+
+def _part_specs(transforms: Any, *, is_input: bool) -> list[dict[str, Any]]:
+    """The transforms that make an input, or decode a target; getters and lambdas stay behind."""
+    specs = [(t, transform_spec(t)) for t in transforms]
+    if is_input:
+        return [s for _, s in specs if s is not None]
+    return [s for t, s in specs if s is not None and t.kind is not None]
+
+
+def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
+    """One sample as it goes into the model and what comes out, so that loading can check itself."""
+    try:
+        batch = learn.dls.loaders[-1].one_batch()
+    except (DataError, AttributeError, IndexError, StopIteration):
+        return {}
+    inputs = [plain_tensor(x)[:1].cpu().contiguous() for x in tuple(batch)[: manifest["n_inp"]] if isinstance(x, Tensor)]
+    if len(inputs) != manifest["n_inp"]:
+        return {}
+    with torch.no_grad():
+        model_device = next((p.device for p in learn.model.parameters()), torch.device("cpu"))
+        out = learn.model(*(x.to(model_device) for x in inputs))
+    if not isinstance(out, Tensor):
+        return {}
+    return {f"__check__.input.{i}": x.clone() for i, x in enumerate(inputs)} | {"__check__.output": plain_tensor(out).cpu().contiguous()}
+
+
+# ---------------------------------------------------------------------- reading
+def _open(path: Path) -> zipfile.ZipFile:
+    if not path.exists():
+        near = sorted(p.name for p in path.parent.glob("*.pkl")) if path.parent.exists() else []
+        raise DataError(f"There is no file {path}.{' In that folder: ' + ', '.join(near[:5]) + '.' if near else ''}")
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if not head.startswith(b"PK"):
+        if head[:1] == b"\x80":
+            raise UnsafeFileError(
+                f"{path} is a Python pickle. Opening one can run any code, so vivace does not; "
+                "export the model again with vivace, or load its weights into a model of your own."
+            )
+        raise BundleError(f"{path} is no vivace model (it does not begin as one); was the copy or download complete?")
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise BundleError(f"{path} is damaged or incomplete ({error}): copy or download it again.") from error
+    _check_members(path, archive)
+    return archive
+
+
+def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
+    names = [info.filename for info in archive.infolist()]
+    if MANIFEST not in names:
+        archive.close()
+        pickled = any(n.endswith("data.pkl") for n in names)
+        raise UnsafeFileError(
+            f"{path} is {'a torch.save file, which holds a pickle' if pickled else 'a zip archive, but no vivace model'}; it was not loaded."
+        )
+    for info in archive.infolist():
+        if info.filename not in (MANIFEST, WEIGHTS) or names.count(info.filename) > 1:
+            archive.close()
+            raise UnsafeFileError(f"{path} holds {info.filename!r}, which does not belong in a vivace model; nothing was loaded.")
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
+            archive.close()
+            raise UnsafeFileError(f"{path} holds {info.filename!r} compressed or encrypted, which vivace never writes; nothing was loaded.")
+
+
+def _read(path: Path, archive: zipfile.ZipFile, name: str, limit: int | None = None) -> bytes:
+    try:
+        info = archive.getinfo(name)
+        if limit is not None and info.file_size > limit:
+            raise UnsafeFileError(f"{path}: {name} has {info.file_size:,} bytes, more than any model needs.")
+        return archive.read(name)
+    except KeyError as error:
+        raise BundleError(f"{path} holds no {name}: it is incomplete.") from error
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise BundleError(f"{path} is damaged ({error}): copy or download it again.") from error
+
+
+def read_manifest(fname: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the manifest of an exported model. Only plain JSON is read.
+
+    Raises:
+        DataError: there is no such file.
+        BundleError: it is damaged, or made by a newer version.
+        UnsafeFileError: it is a pickle, or holds what does not belong there.
+    """
+    path = Path(fname)
+    with _open(path) as archive:
+        return _manifest(path, archive)
+
+
+def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        manifest = json.loads(_read(path, archive, MANIFEST, MAX_MANIFEST_BYTES))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise BundleError(f"The manifest of {path} is no proper JSON: {error}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleError(f"{path} is no vivace model: its manifest does not say so.")
+    if not isinstance(manifest.get("format_version"), int) or manifest["format_version"] > FORMAT_VERSION:
+        raise BundleError(f"{path} was made by a newer vivace ({manifest.get('versions')}): pip install -U vivace.")
+    return manifest
+
+
+def load_learner(
+    fname: str | os.PathLike[str],
+    cpu: bool = True,
+    model: nn.Module | None = None,
+    trust: Sequence[str] = (),
+    check: bool = True,
+) -> Learner:
+    """Return a Learner, without data, from a file that `Learner.export` wrote.
+
+    Args:
+        fname: the file.
+        cpu: keep the model on the CPU; False: the default device.
+        model: the model to load the weights into, when it is of a class of your own.
+        trust: packages of yours whose transforms may be imported by name.
+        check: predict the sample that was stored at export, and compare.
+
+    Raises:
+        DataError: there is no such file.
+        BundleError: it is damaged, made by a newer version, or does not fit.
+        UnsafeFileError: it holds a pickle, or names what is not part of vivace; nothing was executed.
+    """
+    path = Path(fname)
+    with _open(path) as archive:
+        manifest = _manifest(path, archive)
+        weights = _weights(path, _read(path, archive, WEIGHTS))
+    samples = {k: weights.pop(k) for k in list(weights) if k.startswith("__check__.")}
+    made = model if model is not None else _make_model(manifest.get("model"), path)
+    try:
+        made.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
+    dls = _make_loaders(manifest, trust)
+    learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
+    learn.builder = manifest["model"] if "builder" in (manifest.get("model") or {}) else None
+    learn.to("cpu" if cpu else learn.runtime.device)
+    made.eval()
+    if check and samples:
+        _check(path, learn, samples)
+    return learn
+
+
+def _weights(path: Path, data: bytes) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise BundleError(f"The weights in {path} are damaged ({error}): copy or download it again.") from error
+
+
+def _make_model(spec: Any, path: Path) -> nn.Module:
+    if not isinstance(spec, dict):
+        raise BundleError(f"The manifest of {path} does not say what its model is.")
+    if "modules" in spec:
+        return make_module(spec["modules"])
+    if "class" in spec:
+        raise BundleError(
+            f"The model in {path} is of the class {spec['class']}, which vivace cannot build by itself: make one and "
+            f"give it, load_learner({path.name!r}, model={str(spec['class']).split(':')[-1]}(...))."
+        )
+    name = spec.get("builder")
+    if name not in _BUILDERS:
+        raise UnsafeFileError(f"The manifest of {path} wants to call {name!r}, which builds no model of vivace; it was not called.")
+    import importlib
+
+    module, _, function = str(name).rpartition(".")
+    return call_checked(getattr(importlib.import_module(module), function), spec.get("args", {}), str(name))  # type: ignore[no-any-return]
+
+
+def _make_loss(spec: Any) -> Any:
+    if not isinstance(spec, dict) or "type" not in spec:
+        return _NoLoss()
+    return call_checked(find_class(spec["type"], (BaseLoss,)), spec.get("args", {}), str(spec["type"]))
+
+
+class _NoLoss:
+    """Stands for a loss that was a function of the user's: predictions stay as they are."""
+
+    def __call__(self, *args: Any) -> Tensor:
+        raise BundleError("This model was trained with a loss function of your own, which is not in the file: set learn.loss_func to train on.")
+
+
+def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders:
+    for key in ("parts", "after_item", "after_batch"):
+        if not isinstance(manifest.get(key), list):
+            raise BundleError(f"The manifest has no proper {key!r}.")
+    parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
+    after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
+    after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
+    n_inp = manifest.get("n_inp", 1)
+    if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
+        loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
+        for dl in loaders:
+            dl.n_inp = n_inp
+        return DataLoaders(*loaders)
+    dataset = Datasets([], tfms=parts, n_inp=n_inp, do_setup=False)
+    make = lambda split_idx: TfmdDL(  # noqa: E731
+        dataset, bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch, split_idx=split_idx
+    )
+    return DataLoaders(make(1), make(1))
+
+
+def _check(path: Path, learn: Learner, samples: dict[str, Tensor]) -> None:
+    inputs = [samples[k] for k in sorted(samples) if k.startswith("__check__.input.")]
+    wanted = samples.get("__check__.output")
+    if wanted is None or not inputs:
+        return
+    with torch.no_grad():
+        found = learn.model(*(x.to(learn.runtime.device) for x in inputs))
+    found = plain_tensor(found).cpu()
+    if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3):
+        raise BundleError(
+            f"{path} does not predict here what it predicted when it was exported; the file was changed, or a library "
+            "computes differently. load_learner(..., check=False) loads it all the same."
+        )

@@ -1,0 +1,1 @@
+"""Explain a trained Learner: confusion, top losses."""

@@ -1,0 +1,109 @@
+"""`ClassificationInterpretation`: confusion between classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vivace.core.errors import DataError
+
+from .interpretation import Interpretation
+
+__all__ = ["ClassificationInterpretation", "confusion_counts"]
+
+
+def confusion_counts(targets: Tensor, predicted: Tensor, n_classes: int) -> npt.NDArray[np.int64]:
+    """Count each pair of actual (row) and predicted (column) class: `(n_classes, n_classes)`."""
+    pairs = targets.long().flatten() * n_classes + predicted.long().flatten()
+    return torch.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes).numpy()
+
+
+class ClassificationInterpretation(Interpretation):
+    """Interpretation of a classifier."""
+
+    _title_parts = ("prediction", "actual", "loss", "probability")
+
+    def __init__(self, learn: Any, dl: Any, preds: Any, targs: Any, decoded: Any, losses: Tensor) -> None:
+        super().__init__(learn, dl, preds, targs, decoded, losses)
+        if self.vocab is None:
+            self.vocab = list(range(self.preds.shape[1]))
+        if self.decoded.shape != self.targs.shape and self.preds.ndim == self.targs.ndim + 1:
+            self.decoded = self.preds.argmax(1)  # a plain function as loss does not know how to decode
+
+    def _describe(self, index: int) -> list[str]:
+        target, prediction = self.targs[index], self.decoded[index]
+        loss = f"{self.losses[index].item():.2f}"
+        if target.ndim:  # several labels: the names of those that are on
+            names = [[str(v) for v, on in zip(self.vocab, t.tolist(), strict=False) if on] for t in (prediction, target)]
+            return [";".join(names[0]), ";".join(names[1]), loss, f"{self.preds[index].max().item():.2f}"]
+        return [str(self.vocab[int(prediction)]), str(self.vocab[int(target)]), loss, f"{self.preds[index].max().item():.2f}"]
+
+    def confusion_matrix(self) -> npt.NDArray[np.int64]:
+        """Return counts, `(n_classes, n_classes)`: rows are actual classes, columns predicted ones."""
+        if self.targs.ndim > 1 and self.targs.shape == self.preds.shape:
+            raise DataError("A confusion matrix needs one label for each sample, and these targets have several.")
+        return confusion_counts(self.targs, self.decoded, len(self.vocab))
+
+    def plot_confusion_matrix(
+        self,
+        normalize: bool = False,
+        title: str = "Confusion matrix",
+        cmap: str = "Blues",
+        norm_dec: int = 2,
+        plot_txt: bool = True,
+        figsize: tuple[float, float] | None = None,
+        dpi: float | None = None,
+    ) -> Any:
+        """Draw the confusion matrix and return the figure.
+
+        Args:
+            normalize: show the fraction of each actual class instead of counts.
+            title: above the picture.
+            cmap: matplotlib's colour map.
+            norm_dec: decimals of the fractions.
+            plot_txt: write the numbers into the cells.
+            figsize: in inches.
+            dpi: dots per inch.
+        """
+        import matplotlib.pyplot as plt
+
+        counts = self.confusion_matrix()
+        cells: npt.NDArray[Any] = counts
+        if normalize:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                cells = counts.astype(float) / counts.sum(axis=1, keepdims=True)
+        side = max(4.0, min(0.6 * len(self.vocab) + 2, 20))
+        fig, ax = plt.subplots(figsize=figsize or (side, side), dpi=dpi)
+        ax.imshow(cells, interpolation="nearest", cmap=cmap)
+        names = [str(v) for v in self.vocab]
+        ticks = np.arange(len(names))
+        ax.set_xticks(ticks, names, rotation=90)
+        ax.set_yticks(ticks, names)
+        if plot_txt:
+            threshold = np.nanmax(cells) / 2 if np.isfinite(cells).any() else 0
+            for row, column in np.ndindex(*cells.shape):
+                text = f"{cells[row, column]:.{norm_dec}f}" if normalize else f"{cells[row, column]}"
+                colour = "white" if cells[row, column] > threshold else "black"
+                ax.text(column, row, text, ha="center", va="center", color=colour)
+        ax.set(title=title, xlabel="Predicted", ylabel="Actual")
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        fig.tight_layout()
+        return fig
+
+    def most_confused(self, min_val: int = 1) -> list[tuple[Any, Any, int]]:
+        """Return (actual, predicted, how often) of the pairs confused at least `min_val` times, most often first."""
+        counts = self.confusion_matrix()
+        np.fill_diagonal(counts, 0)
+        pairs = [(self.vocab[a], self.vocab[p], int(counts[a, p])) for a, p in zip(*np.where(counts >= max(min_val, 1)), strict=True)]
+        return sorted(pairs, key=lambda pair: pair[2], reverse=True)
+
+    def print_classification_report(self) -> None:
+        """Print precision, recall and F1 of each class (scikit-learn's report)."""
+        from sklearn.metrics import classification_report
+
+        names = [str(v) for v in self.vocab]
+        print(classification_report(self.targs.numpy(), self.decoded.numpy(), labels=list(range(len(names))), target_names=names, zero_division=0))

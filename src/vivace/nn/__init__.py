@@ -1,0 +1,1 @@
+"""Layers, initialisation, hooks and parameter groups: plain torch, no Learner needed."""

@@ -1,0 +1,1 @@
+"""What listens to the training loop: one subject a file."""

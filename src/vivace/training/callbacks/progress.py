@@ -1,0 +1,56 @@
+"""`ProgressCallback`: the table and the bar, live on a terminal or in a notebook, plain lines in a log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vivace.core.report import make_reporter
+from vivace.training.callback import Callback
+
+__all__ = ["ProgressCallback"]
+
+
+class ProgressCallback(Callback):
+    """Show one row for each epoch, and how far the current one is."""
+
+    order = 61
+
+    def __init__(self, kind: str = "auto") -> None:
+        self.kind = kind
+        self._reporter: Any = None
+
+    def before_fit(self) -> None:
+        if self.learn.logger is not print:  # somebody else writes, or nobody should
+            self._reporter = None
+            return
+        self._reporter = make_reporter(self.kind)
+        self._reporter.start([str(n) for n in self.learn.recorder.metric_names])
+        self.learn.logger = self._write_row
+
+    def _write_row(self, values: Any) -> None:
+        self._reporter.row([_cell(v) for v in values])
+
+    def after_batch(self) -> None:
+        if self._reporter is None or not self.learn.create_mbar:
+            return
+        learn = self.learn
+        self._reporter.bar(learn.iter + 1, learn.n_iter, self._comment if learn.training else _valid_comment)
+
+    def _comment(self) -> str:
+        """What stands beside the bar; computing it waits for the device, so it is asked for only when drawn."""
+        return f"epoch {self.learn.epoch + 1}/{self.learn.n_epoch} : {self.learn.smooth_loss:.4f}"
+
+    def close(self) -> None:
+        if self._reporter is not None:
+            self._reporter.close()
+            self._reporter, self.learn.logger = None, print
+
+
+def _valid_comment() -> str:
+    return "validation"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.6f}"  # NaN: nothing was measured
+    return str(value)

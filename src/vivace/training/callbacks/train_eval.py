@@ -1,0 +1,30 @@
+"""Count batches and epochs, and switch the model between training and evaluation."""
+
+from __future__ import annotations
+
+from vivace.training.callback import Callback
+
+__all__ = ["TrainEvalCallback"]
+
+
+class TrainEvalCallback(Callback):
+    """Keep `train_iter` and `pct_train`, and put the model in training or evaluation mode."""
+
+    order = -10
+    run_valid = False
+
+    def before_fit(self) -> None:
+        self.learn.epoch, self.learn.train_iter, self.learn.pct_train = 0, 0, 0.0
+
+    def before_train(self) -> None:
+        self.learn.pct_train = self.learn.epoch / self.learn.n_epoch
+        self.learn.model.train()
+
+    def after_batch(self) -> None:
+        learn = self.learn
+        learn.train_iter += 1
+        if learn.n_iter:
+            learn.pct_train += 1.0 / (learn.n_iter * learn.n_epoch)
+
+    def before_validate(self) -> None:
+        self.learn.model.eval()

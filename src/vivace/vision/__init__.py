@@ -1,0 +1,1 @@
+"""Images: data, augmentation, models, learners, widgets."""

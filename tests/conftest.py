@@ -1,0 +1,81 @@
+"""What all tests share: seeded, without a display, with a cache folder of their own, and two small image folders."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from PIL import Image
+
+# The same examples in every run, and no deadline: the first call of a torch operation may be slow.
+settings.register_profile("vivace", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("vivace")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing is read from or written to the person's own cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIVACE_HOME", str(tmp_path_factory.mktemp("vivace_home")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _clean_state() -> Iterator[None]:
+    """Each test starts from the same random state and leaves no open figure."""
+    random.seed(42)
+    np.random.seed(42)  # noqa: NPY002  (the global generator is what users' code draws from)
+    torch.manual_seed(42)
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="session")
+def _photo_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("photos") / "photos"
+    rng = np.random.default_rng(0)
+    for name, colour in {"red": (210, 50, 40), "green": (40, 180, 60), "blue": (50, 60, 220)}.items():
+        (root / name).mkdir(parents=True)
+        for number in range(12):
+            height, width = 40 + 4 * (number % 3), 48 + 4 * (number % 4)
+            pixels = np.array(colour) + rng.normal(0, 20, (height, width, 3))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(root / name / f"{name}_{number:02d}.jpg")
+    return root
+
+
+@pytest.fixture
+def photo_folder(_photo_source: Path, tmp_path: Path) -> Path:
+    """A folder of its own: red/, green/, blue/ with 12 small jpg files each, of differing sizes."""
+    return Path(shutil.copytree(_photo_source, tmp_path / "photos"))
+
+
+@pytest.fixture(scope="session")
+def _digits_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from sklearn.datasets import load_digits
+
+    root = tmp_path_factory.mktemp("digits") / "digits"
+    data = load_digits()
+    for digit in range(10):
+        pictures = data.images[data.target == digit][:60]
+        for number, picture in enumerate(pictures):
+            file = root / ("train" if number < 45 else "valid") / str(digit) / f"{number:03d}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.round(picture * (255 / 16)).astype(np.uint8)).save(file)
+    return root
+
+
+@pytest.fixture
+def digits_folder(_digits_source: Path, tmp_path: Path) -> Path:
+    """A folder of its own: train/<digit>/*.png (45 of each) and valid/<digit>/*.png (15), handwritten, 8 x 8 grey."""
+    return Path(shutil.copytree(_digits_source, tmp_path / "digits"))

@@ -1,0 +1,69 @@
+"""Every example runs as the script it is, and reaches the quality that its lesson promises."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.slow
+
+
+def run_example(name: str, *arguments: str, folder: Path) -> str:
+    """Run an example in `folder` with warnings as errors; return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def number_after(text: str, printed: str) -> float:
+    """The last number that follows `text` in the output."""
+    return float(re.findall(re.escape(text) + r"\s+([\d.]+)", printed)[-1])
+
+
+def test_every_lesson_has_a_test() -> None:
+    lessons = {file.name for file in EXAMPLES.glob("[0-9]*.py")}
+    assert lessons <= set(re.findall(r"\d\d_\w+\.py", Path(__file__).read_text()))
+
+
+def test_pixel_similarity_is_a_strong_baseline(tmp_path: Path) -> None:
+    assert number_after("accuracy", run_example("01_pixel_similarity.py", folder=tmp_path)) > 0.9
+
+
+def test_gradient_descent_finds_the_curve(tmp_path: Path) -> None:
+    printed = run_example("02_sgd_quadratic.py", folder=tmp_path)
+    assert number_after("step   0  loss", printed) > 500
+    assert number_after("final loss", printed) < 1.5  # the noise that was added has a variance of 1
+
+
+def test_a_classifier_by_hand_beats_95_percent(tmp_path: Path) -> None:
+    printed = run_example("03_mnist_by_hand.py", folder=tmp_path)
+    assert number_after("before training:", printed) < 0.9
+    assert number_after("\naccuracy", printed) > 0.95
+
+
+def test_the_learner_does_what_was_done_by_hand_and_more(tmp_path: Path) -> None:
+    printed = run_example("04_mnist_with_learner.py", folder=tmp_path)
+    assert number_after("one layer: accuracy", printed) > 0.95
+    assert number_after("two layers: accuracy", printed) > 0.97
+    assert number_after("ten digits: accuracy", printed) > 0.95
+
+
+def test_photos_are_told_apart_by_colour(photo_folder: Path, tmp_path: Path) -> None:
+    options = "--arch resnet18 --size 32 --epochs 3 --batch-size 8 --from-scratch".split()
+    printed = run_example("05_photos.py", str(photo_folder), *options, folder=tmp_path)
+    assert "['blue', 'green', 'red']" in printed
+    assert number_after("error rate", printed) < 0.4
