@@ -29,7 +29,8 @@ def run_suite(suite: Path, results: Path) -> None:
         "CONFORM_TIMEOUT": os.environ.get("CONFORM_TIMEOUT", "600"),
     }
     options = ["-n", os.environ.get("TEST_WORKERS", "2")]
-    subprocess.run([str(suite / "run.sh"), "vivace", sys.executable, *options], env=environment, check=False)
+    command = [str(suite / "run.sh"), "vivace", sys.executable, *options]
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
 def read_results(folder: Path) -> dict[str, str]:

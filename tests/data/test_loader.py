@@ -18,6 +18,7 @@ from vivace.core.randomness import set_seed
 from vivace.core.types import TensorImage
 from vivace.data.loader import DataLoader, DataWarning
 from vivace.data.loaders import DataLoaders
+from vivace.data.reading import choose_fetch
 from vivace.data.transform import RandTransform
 
 
@@ -85,7 +86,7 @@ def test_foreign_random_transforms_repeat_in_processes(num_workers):
     def loader(num_workers):
         return DataLoader(Numbers(20), bs=4, shuffle=True, seed=5, num_workers=num_workers, after_item=foreign_noise)
 
-    assert loader(num_workers)._choose_fetch()[0] == "processes"
+    assert choose_fetch(loader(num_workers))[0] == "processes"
     assert fingerprint(loader(num_workers)) == fingerprint(loader(0))
 
 

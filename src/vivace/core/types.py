@@ -6,6 +6,7 @@ at plain speed. Only the few operations that return the same thing (a copy, a mo
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any, Self, TypeVar
 
@@ -80,6 +81,9 @@ class TensorBase(Tensor):
 
     def __getitem__(self, index: Any) -> Self:
         return self._same(super().__getitem__(index))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._same(copy.deepcopy(self.as_subclass(Tensor), memo))
 
     def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
@@ -202,7 +206,7 @@ class Category(TitledStr):
     """The name of a class."""
 
 
-class MultiCategory(L):
+class MultiCategory(L[Any]):
     """The names of the classes of one item."""
 
     def show(self, ctx: Any = None, sep: str = ";", **kwargs: Any) -> Any:

@@ -237,3 +237,9 @@ class ProcessPool:
         self.queue.jobs = jobs
         for batch, types, keys, failures in self.loader:
             yield Fetched(_with_types(batch, types), keys, failures)
+
+    def close(self) -> None:
+        """Stop the workers now; the next `fetch` starts new ones."""
+        iterator, self.loader._iterator = self.loader._iterator, None
+        if iterator is not None:
+            iterator._shutdown_workers()

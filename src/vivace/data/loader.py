@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from vivace.core.basics import ifnone, num_cpus
 from vivace.core.device import to_device
-from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, ItemError, ShapeError, VivaceError, suggest
-from vivace.core.randomness import fresh_key, mix, permutation, seed_state, seeded_globals, use_keys
+from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, ItemError, VivaceError, suggest
+from vivace.core.randomness import fresh_key, mix, permutation, seed_state, use_keys
 
-from .collate import batch_size_of, collate
-from .fetch import Columns, Failure, Fetched, Job, ProcessPool, fetch_here, fetch_in_threads
+from . import reading
+from .collate import collate
+from .fetch import Columns, Failure, Fetched, Job, ProcessPool
 from .transform import Pipeline
 
 __all__ = ["DataLoader", "DataWarning", "TfmdDL"]
 
 Fetch = Literal["auto", "columns", "threads", "processes", "here"]
-_BATCH_STREAM, _PEEK, _SEQUENTIAL, _COPY = 0xBA7C, 0x9EEC, 0x5E9, 0xC0B1
-_GLOBAL_DRAWS_STREAM = 0x61
+_BATCH_STREAM, _PEEK, _COPY = 0xBA7C, 0x9EEC, 0xC0B1
 
 
 class DataWarning(UserWarning):
@@ -120,7 +117,7 @@ class DataLoader:
         self.seed = fresh_key() if seed is None else seed
         self._seed_generation = seed_state()[0] if seed is None else None
         self.epoch, self._n_peeks, self._n_reported = 0, 0, 0
-        self._columns: Columns | None = None
+        self._columns: Columns | None = None  # what `reading` keeps between epochs
         self._columns_of: Any = None
         self._pool: ProcessPool | None = None
         self._n_inp: int | None = None
@@ -177,6 +174,12 @@ class DataLoader:
             return self.get_idxs()
         return itertools.repeat(None) if self.n is None or self.dataset is not None else itertools.repeat(None, self.n)
 
+    def create_batches(self, samps: Iterable[Any]) -> Iterator[Any]:
+        """Return the batches of samples that come one after the other: an iterable, or `create_item` until it stops."""
+        self._stream = iter(self.dataset) if self.dataset is not None else itertools.count()
+        samples = reading.stream_samples(self, samps)
+        return samples if self.bs is None else reading.chunks(self, samples, self.bs)
+
     # ------------------------------------------------------------------ iteration
     def __len__(self) -> int:
         if self.n is None:
@@ -190,14 +193,22 @@ class DataLoader:
         self._follow_seed()
         self.before_iter()
         try:
-            for fetched in self._fetch():
+            for fetched in reading.fetch(self):
                 self._check(fetched)
                 if fetched.batch is not None:
                     yield self._finish(fetched)
+        except Exception:
+            self.close()
+            raise
         finally:
             self.epoch += 1
         self._report_skipped()
         self.after_iter()
+
+    def close(self) -> None:
+        """Stop worker processes, if there are any; the next epoch starts new ones."""
+        if self._pool is not None:
+            self._pool.close()
 
     def set_epoch(self, epoch: int) -> None:
         """Make the next pass the epoch of this number: its order and augmentation depend on the number alone."""
@@ -208,114 +219,6 @@ class DataLoader:
         generation, seed = seed_state()
         if self._seed_generation is not None and generation != self._seed_generation:
             self.seed, self._seed_generation, self.epoch, self._n_peeks = mix(seed, self.shuffle), generation, 0, 0
-
-    def _fetch(self) -> Iterator[Fetched]:
-        how, n_workers = self._choose_fetch()
-        if how == "stream":
-            return self._stream_batches()
-        if how == "columns":
-            return self._column_batches()
-        jobs = self._jobs()
-        if how == "threads":
-            return fetch_in_threads(jobs, self._load, self._assemble, n_workers, self.prefetch)
-        if how == "processes":
-            if self._pool is None or not self.persistent_workers:
-                self._pool = ProcessPool(self._load, self._assemble, n_workers, self.prefetch, self.timeout)
-            return self._pool.fetch(jobs)
-        return fetch_here(jobs, self._load, self._assemble)
-
-    def _choose_fetch(self) -> tuple[str, int]:
-        if not self.indexed or self._overrides("create_batches") or (self._overrides("create_item") and self.n is None):
-            return "stream", 0
-        if self.fetch in ("auto", "columns") and self._find_columns():
-            return "columns", 0
-        if self.fetch == "columns":
-            raise DataError('fetch="columns" needs tensors, arrays or a list of equal-shaped samples, without item transforms.')
-        wanted = ifnone(self.num_workers, self._default_workers())
-        if wanted == 0 or self.fetch == "here":
-            return "here", 0
-        if self.fetch == "auto":
-            can_fork = "fork" in multiprocessing.get_all_start_methods()
-            return ("processes" if self._draws_globally and can_fork else "threads"), wanted
-        return self.fetch, wanted
-
-    def _default_workers(self) -> int:
-        return min(8, num_cpus()) if getattr(self.dataset, "prefers_threads", False) else 0
-
-    @property
-    def _draws_globally(self) -> bool:
-        """Whether samples may depend on Python's, numpy's or torch's global generators."""
-        if self._overrides("create_item"):
-            return True
-        return self.after_item.uses_global_random or not getattr(self.dataset, "prefers_threads", False)
-
-    def _overrides(self, name: str) -> bool:
-        return name in self.__dict__ or getattr(type(self), name) is not getattr(DataLoader, name)
-
-    def _find_columns(self) -> bool:
-        changed = len(self.after_item) or len(self.before_batch) or self.bs is None
-        if changed or any(self._overrides(h) for h in ("create_item", "create_batch", "do_batch")):
-            return False
-        if self._columns_of is not self.dataset or (self._columns and self._columns.length != len(self.dataset)):
-            self._columns_of, self._columns = self.dataset, Columns.of(self.dataset)
-        return self._columns is not None
-
-    def _column_batches(self) -> Iterator[Fetched]:
-        assert self._columns is not None and self.bs is not None
-        plain_order = not self.shuffle and not self._overrides("get_idxs") and not self._overrides("sample")
-        if plain_order:
-            for i in range(len(self)):
-                start, stop = i * self.bs, min((i + 1) * self.bs, self.n or 0)
-                yield Fetched(self._columns.slice(start, stop), np.arange(start, stop, dtype=np.uint64), [])
-            return
-        order = torch.as_tensor(list(self.sample()), dtype=torch.int64)
-        for index in order.split(self.bs)[: len(self) if self.drop_last else None]:
-            yield Fetched(self._columns.take(index), index.numpy().astype(np.uint64), [])
-
-    def _jobs(self) -> Iterator[Job]:
-        """The batches of this epoch: which samples, and the random key of each."""
-        indices = list(self.sample())
-        keys = self._keys_of(indices)
-        size = self.bs or 1
-        n_batches = len(indices) // size if self.drop_last and len(indices) >= size else -(-len(indices) // size)
-        for i in range(n_batches):
-            part = slice(i * size, (i + 1) * size)
-            yield Job(indices[part], keys[part])
-
-    def _keys_of(self, indices: Sequence[Any]) -> npt.NDArray[np.uint64]:
-        numbers = np.fromiter((int(i) for i in indices), dtype=np.uint64, count=len(indices))
-        keys = mix(mix(self.seed, self.epoch), numbers)
-        if len(np.unique(numbers)) < len(numbers):  # a sample that comes twice in an epoch is drawn anew each time
-            seen: dict[int, int] = {}
-            repeats = np.empty(len(numbers), dtype=np.uint64)
-            for position, number in enumerate(numbers.tolist()):
-                repeats[position] = seen[number] = seen.get(number, -1) + 1
-            keys = mix(keys, repeats)
-        return np.asarray(keys, dtype=np.uint64)
-
-    def _load(self, index: Any, key: int) -> Any:
-        """Make one sample; runs in workers."""
-        with use_keys(key):
-            if not self._draws_globally:
-                return self._make_sample(index)
-            with seeded_globals(int(mix(key, _GLOBAL_DRAWS_STREAM))):
-                return self._make_sample(index)
-
-    def _make_sample(self, index: Any) -> Any:
-        try:
-            sample = self.create_item(index)
-        except (StopIteration, ItemError):
-            raise
-        except VivaceError as error:
-            raise ItemError(f"{self.describe(index)} could not be opened: {error}") from error
-        stage = "item transforms"
-        try:
-            for transform in self.after_item.fs:
-                stage = f"the item transform {transform.name}"
-                sample = transform(sample, split_idx=self.split_idx)
-        except Exception as error:
-            raise ItemError(f"{self.describe(index)} failed in {stage}: {type(error).__name__}: {error}") from error
-        return sample
 
     def describe(self, index: Any) -> str:
         """Return how messages call the sample `index`: its path or value, and its number."""
@@ -328,50 +231,6 @@ class DataLoader:
             return f"Item {index}"
         text = os.fspath(item) if isinstance(item, os.PathLike) else repr(item)
         return f"Item {index} ({text if len(text) < 200 else text[:200] + '…'})"
-
-    def _assemble(self, job: Job, samples: list[Any]) -> Fetched:
-        """Make the batch of these samples; runs in workers."""
-        failures = [s for s in samples if isinstance(s, Failure)]
-        good = [(s, k) for s, k in zip(samples, job.keys, strict=True) if not isinstance(s, Failure)]
-        if failures and (self.on_error == "raise" or not good):
-            return Fetched(None, job.keys[:0], failures)
-        kept = [s for s, _ in good]
-        if self.bs is None:
-            return Fetched(kept[0], job.keys, failures)
-        try:
-            batch = self.do_batch(kept)
-        except ShapeError as error:
-            names = [self.describe(i) for i, s in zip(job.indices, samples, strict=True) if not isinstance(s, Failure)]
-            error.args = (f"{error} The batch begins with: {'; '.join(names[:3])}.",)
-            raise
-        return Fetched(batch, np.asarray([k for _, k in good], dtype=np.uint64), failures)
-
-    def create_batches(self, samps: Iterable[Any]) -> Iterator[Any]:
-        """Return the batches of samples that come one after the other: an iterable, or `create_item` until it stops."""
-        self._stream = iter(self.dataset) if self.dataset is not None else itertools.count()
-        samples = self._stream_samples(samps)
-        return samples if self.bs is None else self._chunks(samples, self.bs)
-
-    def _stream_batches(self) -> Iterator[Fetched]:
-        for number, batch in enumerate(self.create_batches(self.sample())):
-            n = batch_size_of(batch)
-            yield Fetched(batch, np.asarray(mix(mix(self.seed, self.epoch, number), np.arange(n, dtype=np.uint64))), [])
-
-    def _stream_samples(self, indices: Iterable[Any]) -> Iterator[Any]:
-        key = mix(self.seed, self.epoch, _SEQUENTIAL)
-        for number, index in enumerate(indices):
-            try:
-                with use_keys(mix(key, number)):
-                    sample = self.create_item(index)
-                    yield self.after_item(sample)
-            except StopIteration:
-                return
-
-    def _chunks(self, samples: Iterator[Any], size: int) -> Iterator[Any]:
-        while part := list(itertools.islice(samples, size)):
-            if len(part) < size and self.drop_last:
-                return
-            yield self.do_batch(part)
 
     def _check(self, fetched: Fetched) -> None:
         if not fetched.failures:
@@ -410,20 +269,11 @@ class DataLoader:
         if self.n is not None and len(self) == 0:
             raise DataError("This loader has no batches: its data set is empty.")
         with self._peeking():
-            for fetched in self._fetch_first():
+            for fetched in reading.fetch_first(self):
                 self._check(fetched)
                 if fetched.batch is not None:
                     return self._finish(fetched)
         raise DataError("This loader gave no batch: every item failed, or there is none.")
-
-    def _fetch_first(self) -> Iterator[Fetched]:
-        how, n_workers = self._choose_fetch()
-        if how in ("threads", "processes"):  # a few batches are not worth starting processes
-            jobs = itertools.islice(self._jobs(), 1) if self.on_error == "raise" else self._jobs()
-            if how == "processes":
-                return fetch_here(jobs, self._load, self._assemble)
-            return fetch_in_threads(jobs, self._load, self._assemble, n_workers, 0)
-        return self._fetch()
 
     def _peeking(self) -> _Peek:
         self._n_peeks += 1
@@ -434,7 +284,7 @@ class DataLoader:
         with self._peeking():
             index = list(self.sample())[0]
             keys = np.asarray(mix(mix(self.seed, self.epoch), np.arange(n, dtype=np.uint64)))
-            fetched = next(fetch_here(iter([Job([index] * n, keys)]), self._load, self._assemble))
+            fetched = reading.fetch_job(self, Job([index] * n, keys))
             self._check(fetched)
             return self._finish(fetched)
 

@@ -256,7 +256,7 @@ def load_learner(
     samples = {k: weights.pop(k) for k in list(weights) if k.startswith("__check__.")}
     made = model if model is not None else _make_model(manifest.get("model"), path)
     try:
-        made.load_state_dict(weights)
+        made.load_state_dict(weights, assign=any(p.is_meta for p in made.parameters()))
     except RuntimeError as error:
         raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
     dls = _make_loaders(manifest, trust)

@@ -208,4 +208,5 @@ def make_module(spec: Any) -> nn.Module:
     cls = getattr(nn, name, None) if isinstance(name, str) and name.isidentifier() else None
     if not (isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__.startswith("torch.nn.modules.")):
         raise UnsafeFileError(f"The manifest names the layer {name!r}, which torch.nn does not have.")
-    return call_checked(cls, spec.get("args", {}), f"nn.{name}")  # type: ignore[no-any-return]
+    with torch.device("meta"):  # no memory: the weights of the file take the place of these, if they fit
+        return call_checked(cls, spec.get("args", {}), f"nn.{name}")  # type: ignore[no-any-return]

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from vivace.core.errors import DataError
 
+from .gradcam import class_activation, find_last_map
 from .interpretation import Interpretation
+from .label_issues import LabelIssue, expected_calibration_error, find_label_issues, reliability
 
 __all__ = ["ClassificationInterpretation", "confusion_counts"]
 
@@ -107,3 +109,72 @@ class ClassificationInterpretation(Interpretation):
 
         names = [str(v) for v in self.vocab]
         print(classification_report(self.targs.numpy(), self.decoded.numpy(), labels=list(range(len(names))), target_names=names, zero_division=0))
+
+    def label_issues(self, max_n: int | None = None) -> list[dict[str, Any]]:
+        """Return the samples whose label is probably wrong, the most certain first.
+
+        The model must not have been trained on them: interpret the validation set, or each fold of a cross-validation.
+
+        Returns:
+            For each one a dict with `index`, `item` (None without items), `label`, `suggested` and `score` (0..1).
+        """
+        if self.targs.ndim != 1:
+            raise DataError("label_issues needs one label for each sample.")
+        found = find_label_issues(self.preds.numpy(), self.targs.numpy())[:max_n]
+        return [self._issue(issue) for issue in found]
+
+    def _issue(self, issue: LabelIssue) -> dict[str, Any]:
+        source = self.dl.items
+        item = None if source is None else source.iloc[issue.index] if hasattr(source, "iloc") else source[issue.index]
+        names = {"label": self.vocab[issue.label], "suggested": self.vocab[issue.suggested]}
+        return {"index": issue.index, "item": item, **names, "score": issue.score}
+
+    def _confidences(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        best = self.preds.max(1)
+        return best.values.numpy(), (best.indices == self.targs).numpy()
+
+    def calibration_error(self, n_bins: int = 10) -> float:
+        """Return the expected calibration error: the mean gap between confidence and accuracy, in 0..1."""
+        return expected_calibration_error(*self._confidences(), n_bins)
+
+    def plot_calibration(self, n_bins: int = 10, figsize: tuple[float, float] = (5, 5)) -> Any:
+        """Draw accuracy by confidence (the diagonal is perfect) and return the figure; the title has the error."""
+        import matplotlib.pyplot as plt
+
+        confidences, correct = self._confidences()
+        mean, accuracy, counts = reliability(confidences, correct, n_bins)
+        fig, ax = plt.subplots(figsize=figsize)
+        edges = np.arange(n_bins) / n_bins
+        ax.bar(edges, np.nan_to_num(accuracy), width=1 / n_bins, align="edge", edgecolor="white", alpha=0.8, label="accuracy")
+        ax.plot([0, 1], [0, 1], "--", color="0.4", label="perfect")
+        filled = counts > 0
+        ax.plot(mean[filled], accuracy[filled], "o", color="black", ms=3)
+        error = expected_calibration_error(confidences, correct, n_bins)
+        ax.set(xlabel="Confidence", ylabel="Accuracy", xlim=(0, 1), ylim=(0, 1), title=f"Expected calibration error {error:.3f}")
+        ax.legend(loc="upper left")
+        return fig
+
+    def plot_gradcam(self, k: int | Any = 9, largest: bool = True, nrows: int | None = None, figsize: Any = None, layer: Any = None) -> None:
+        """Draw the samples with the largest losses, with a heat map of what spoke for the predicted class.
+
+        Args:
+            k: how many, or the indices themselves.
+            largest: the worst ones rather than the best.
+            nrows: rows of pictures.
+            figsize: of the whole figure, in inches.
+            layer: the module whose maps are used (None: the last one that gives maps).
+        """
+        from vivace.core.show import get_grid
+
+        indices = [int(i) for i in (self.top_losses(k, largest)[1] if isinstance(k, int) else k)]
+        subset = self.dl.new(shuffle=False, drop_last=False, bs=len(indices), get_idxs=lambda: indices, n=len(indices))
+        batch = subset.one_batch()
+        inputs = self.learn.runtime.prepare_batch(batch)[: self.dl.n_inp]
+        layer = find_last_map(self.learn.model, inputs) if layer is None else layer
+        heat = class_activation(self.learn.model, inputs, layer, self.decoded[indices])
+        axes = get_grid(len(indices), nrows=nrows, figsize=figsize, title="prediction/actual/loss/probability")
+        for ax, sample, one, index in zip(axes, subset.decode_batch(batch, len(indices)), heat, indices, strict=False):
+            sample[0].show(ctx=ax)
+            height, width = sample[0].shape[-2:]
+            ax.imshow(one, alpha=0.45, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="bilinear", cmap="magma")
+            ax.set_title("/".join(self._describe(index)))

@@ -39,6 +39,10 @@ def _map_tensors(value: Any, func: Callable[[Tensor], Tensor]) -> Any:
     return value
 
 
+def _keep_output(module: nn.Module, input: Any, output: Any) -> Any:
+    return output
+
+
 class Hook:
     """Call `hook_func(module, input, output)` each time `m` runs; keep what it returns in `stored`.
 
@@ -66,7 +70,14 @@ class Hook:
         self.hook_func, self.detach, self.cpu, self.gather = hook_func, detach, cpu, gather
         self.stored: Any = None
         self.removed = False
-        self.hook = m.register_forward_hook(self.hook_fn) if is_forward else m.register_full_backward_hook(self.hook_fn)
+        if is_forward:
+            self.hook = m.register_forward_hook(self.hook_fn)
+        elif hook_func is _keep_output:
+            # Gradients of outputs alone can be had from the outputs: unlike torch's hook on the module, this allows
+            # a layer that follows to work in place, and layers whose input needs no gradient.
+            self.hook = m.register_forward_hook(self._watch_outputs)
+        else:
+            self.hook = m.register_full_backward_hook(self.hook_fn)
 
     def hook_fn(self, module: nn.Module, input: Any, output: Any) -> None:
         """Store `hook_func(module, input, output)`; torch calls this."""
@@ -77,6 +88,14 @@ class Hook:
             self.stored = [*(self.stored or []), result]
         else:
             self.stored = result
+
+    def _watch_outputs(self, module: nn.Module, input: Any, output: Any) -> None:
+        outputs = [output] if isinstance(output, Tensor) else [each for each in output if isinstance(each, Tensor)]
+        watched = [each for each in outputs if each.requires_grad]
+        if watched:
+            torch.autograd.graph.register_multi_grad_hook(
+                watched, lambda gradients: None if self.removed else self.hook_fn(module, None, tuple(gradients))
+            )
 
     def _prepare(self, tensor: Tensor) -> Tensor:
         tensor = tensor.detach() if self.detach else tensor
@@ -136,10 +155,6 @@ class Hooks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.remove()
-
-
-def _keep_output(module: nn.Module, input: Any, output: Any) -> Any:
-    return output
 
 
 def hook_output(module: nn.Module, detach: bool = True, cpu: bool = False, grad: bool = False) -> Hook:

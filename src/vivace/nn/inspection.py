@@ -14,7 +14,6 @@ from .module import Module
 __all__ = [
     "ParameterModule",
     "bn_bias_params",
-    "children",
     "children_and_parameters",
     "flatten_model",
     "has_children",

@@ -111,7 +111,7 @@ class Debugger(Module):
 
     def forward(self, x: Any) -> Any:
         """Open the debugger, then return `x`."""
-        breakpoint()  # noqa: T100 - this is what the layer is for
+        breakpoint()
         return x
 
 

@@ -26,7 +26,7 @@ from .weights import (
     require_network,
 )
 
-__all__ = ["Architecture", "InputConfig", "architecture_name", "build_model", "input_config", "resolve"]
+__all__ = ["Architecture", "InputConfig", "input_config"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -16,7 +16,7 @@ from vivace.nn.module import Module
 from .architectures import ArchitectureLike, build_model
 from .channels import adapt_input
 
-__all__ = ["TimmBody", "body_of", "create_body", "cut_model", "probe", "probe_sizes"]
+__all__ = ["TimmBody", "create_body", "cut_model"]
 
 Cut = int | Callable[[nn.Module], nn.Module] | None
 """Where the body ends: so many children, a function of the network, or found by itself."""

@@ -54,7 +54,7 @@ class ChainEncoder(nn.Module):
 def _run(layer: nn.Module, x: Tensor, units: list[nn.Module], shapes: list[torch.Size]) -> Tensor:
     """Run `layer`, or each child of a chain in which the map shrinks, and note what ran and what shape came out."""
     out: Tensor = layer(x)
-    is_chain = type(layer).forward is nn.Sequential.forward and len(layer) > 1  # type: ignore[arg-type]
+    is_chain = type(layer).forward is nn.Sequential.forward
     if not is_chain or out.shape[-2:] == x.shape[-2:]:
         units.append(layer)
         shapes.append(out.shape)

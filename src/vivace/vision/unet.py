@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vivace.core.basics import defaults
 from vivace.core.errors import ArgumentError
 from vivace.nn.activations import SigmoidRange
 from vivace.nn.attention import SelfAttention
 from vivace.nn.blocks import ResBlock
 from vivace.nn.conv import ActivationClass, ConvLayer, PixelShuffle_ICNR
-from vivace.nn.groups import default_split
 from vivace.nn.hooks import evaluating
 from vivace.nn.init import InitFunction, apply_init
 from vivace.nn.inspection import in_channels, module_device
 from vivace.nn.norm import BatchNorm, NormType
-from vivace.training.learner import Callbacks, Learner
-from vivace.training.optimizers import Adam
 
-from .architectures import ArchitectureLike, architecture_name, input_config
+from .architectures import ArchitectureLike
 from .body import Cut
 from .encoders import as_encoder, create_encoder
-from .learner import add_normalize, outputs_of
 
-__all__ = ["DynamicUnet", "ResizeToOrig", "UnetBlock", "create_unet_model", "unet_learner"]
+__all__ = ["DynamicUnet", "ResizeToOrig", "UnetBlock", "create_unet_model"]
 
 _SMALLEST = 64  # a smaller trial image would hide the deepest steps
 
@@ -252,96 +246,3 @@ def create_unet_model(
         init=init,
         norm_type=NormType[norm_type] if isinstance(norm_type, str) else norm_type,
     )
-
-
-def unet_learner(
-    dls: Any,
-    arch: ArchitectureLike,
-    normalize: bool = True,
-    n_out: int | None = None,
-    pretrained: bool = True,
-    weights: Any = None,
-    loss_func: Callable[..., Any] | None = None,
-    opt_func: Callable[..., Any] = Adam,
-    lr: float | slice = defaults.lr,
-    splitter: Callable[[nn.Module], Any] | None = None,
-    cbs: Callbacks = None,
-    metrics: Any = None,
-    path: str | os.PathLike[str] | None = None,
-    model_dir: str | os.PathLike[str] = "models",
-    wd: float | None = None,
-    wd_bn_bias: bool = False,
-    train_bn: bool = True,
-    moms: tuple[float, float, float] = (0.95, 0.85, 0.95),
-    *,
-    cut: Cut = None,
-    n_in: int | None = None,
-    blur: bool = False,
-    blur_final: bool = True,
-    self_attention: bool = False,
-    y_range: Sequence[float] | None = None,
-    last_cross: bool = True,
-    bottle: bool = False,
-    act_cls: ActivationClass = nn.ReLU,
-    init: InitFunction | None = nn.init.kaiming_normal_,
-    norm_type: NormType | str | None = None,
-) -> Learner:
-    """Return a Learner whose model is a U-Net on `arch`: for masks, or for images as targets.
-
-    The three parameter groups are the early encoder, the late encoder and the decoder. With `pretrained`
-    weights the encoder starts frozen.
-
-    Args:
-        dls: the loaders; one batch is read to learn the size of the images.
-        arch: see `vision_learner`, as are all up to `moms`.
-        cut: see `create_unet_model`, as are all that follow.
-
-    Raises:
-        ArgumentError: the architecture has no maps to tap, or the number of outputs is unknown.
-        DownloadError: the weights cannot be had.
-    """
-    n_out = outputs_of(dls, n_out)
-    images = dls.one_batch()[0]
-    img_size = tuple(images.shape[-2:])
-    n_in = int(images.shape[1]) if n_in is None else n_in
-    norm_name = norm_type.name if isinstance(norm_type, NormType) else norm_type
-    shape: dict[str, Any] = {
-        "blur": blur,
-        "blur_final": blur_final,
-        "self_attention": self_attention,
-        "y_range": y_range if y_range is None else list(y_range),
-        "last_cross": last_cross,
-        "bottle": bottle,
-        "norm_type": norm_name,
-    }
-    model = create_unet_model(
-        arch, n_out, img_size, pretrained, weights, cut, n_in, act_cls=act_cls, init=init, **shape
-    )
-    if normalize and (pretrained or weights is not None):
-        add_normalize(dls, input_config(arch), n_in)
-    learn = Learner(
-        dls,
-        model,
-        loss_func=loss_func,
-        opt_func=opt_func,
-        lr=lr,
-        splitter=default_split if splitter is None else splitter,
-        cbs=cbs,
-        metrics=metrics,
-        path=path,
-        model_dir=model_dir,
-        wd=wd,
-        wd_bn_bias=wd_bn_bias,
-        train_bn=train_bn,
-        moms=moms,
-    )
-    name = architecture_name(arch)
-    if name is not None and not callable(cut) and act_cls is nn.ReLU:
-        built = {"arch": name, "n_out": n_out, "img_size": list(img_size), "pretrained": False, "n_in": n_in}
-        learn.builder = {
-            "builder": "vivace.vision.unet.create_unet_model",
-            "args": {**built, "cut": cut, "init": None, **shape},
-        }
-    if pretrained:
-        learn.freeze()
-    return learn

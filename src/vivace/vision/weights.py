@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vivace.core.errors import ArgumentError, DownloadError, ShapeError, UnsafeFileError
 from vivace.core.files import vivace_home
 
-__all__ = ["find_weights", "fit_weights", "load_weights", "read_weights", "weight_files"]
+__all__ = ["find_weights", "load_weights", "read_weights"]
 
 StateDict = dict[str, Tensor]
 

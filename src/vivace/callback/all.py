@@ -1,0 +1,107 @@
+"""All callbacks under one name."""
+
+from __future__ import annotations
+
+
+from vivace.training.callback import (
+    Callback,
+    Cancel,
+    CancelBackwardException,
+    CancelBatchException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+    event,
+)
+from vivace.training.callbacks.data import (
+    CollectDataCallback,
+    ShortEpochCallback,
+)
+from vivace.training.callbacks.ema import (
+    EMA,
+)
+from vivace.training.callbacks.gradients import (
+    GradientAccumulation,
+    GradientClip,
+)
+from vivace.training.callbacks.graph import (
+    ShowGraphCallback,
+)
+from vivace.training.callbacks.hook import (
+    ActivationStats,
+    HookCallback,
+)
+from vivace.training.callbacks.logging import (
+    CSVLogger,
+)
+from vivace.training.callbacks.mixed_precision import (
+    MixedPrecision,
+)
+from vivace.training.callbacks.mixup import (
+    CutMix,
+    MixHandler,
+    MixUp,
+    mix_pairs,
+    paste_box,
+)
+from vivace.training.callbacks.nan import (
+    TerminateOnNaNCallback,
+)
+from vivace.training.callbacks.progress import (
+    ProgressCallback,
+)
+from vivace.training.callbacks.recorder import (
+    Recorder,
+)
+from vivace.training.callbacks.schedule import (
+    ParamScheduler,
+)
+from vivace.training.callbacks.tracker import (
+    EarlyStoppingCallback,
+    ReduceLROnPlateau,
+    SaveModelCallback,
+    TrackerCallback,
+)
+from vivace.training.callbacks.train_eval import (
+    TrainEvalCallback,
+)
+
+
+__all__ = [
+    "ActivationStats",
+    "CSVLogger",
+    "Callback",
+    "Cancel",
+    "CancelBackwardException",
+    "CancelBatchException",
+    "CancelEpochException",
+    "CancelFitException",
+    "CancelStepException",
+    "CancelTrainException",
+    "CancelValidException",
+    "CollectDataCallback",
+    "CutMix",
+    "EMA",
+    "EarlyStoppingCallback",
+    "GradientAccumulation",
+    "GradientClip",
+    "HookCallback",
+    "MixHandler",
+    "MixUp",
+    "MixedPrecision",
+    "ParamScheduler",
+    "ProgressCallback",
+    "Recorder",
+    "ReduceLROnPlateau",
+    "SaveModelCallback",
+    "ShortEpochCallback",
+    "ShowGraphCallback",
+    "TerminateOnNaNCallback",
+    "TrackerCallback",
+    "TrainEvalCallback",
+    "event",
+    "mix_pairs",
+    "paste_box",
+]

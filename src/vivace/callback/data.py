@@ -1,0 +1,15 @@
+"""Callbacks on data under the name that scripts know."""
+
+from __future__ import annotations
+
+
+from vivace.training.callbacks.data import (
+    CollectDataCallback,
+    ShortEpochCallback,
+)
+
+
+__all__ = [
+    "CollectDataCallback",
+    "ShortEpochCallback",
+]

@@ -1,0 +1,21 @@
+"""Progress and logs under the name that scripts know."""
+
+from __future__ import annotations
+
+
+from vivace.training.callbacks.progress import (
+    ProgressCallback,
+)
+from vivace.training.callbacks.logging import (
+    CSVLogger,
+)
+from vivace.training.callbacks.graph import (
+    ShowGraphCallback,
+)
+
+
+__all__ = [
+    "CSVLogger",
+    "ProgressCallback",
+    "ShowGraphCallback",
+]

@@ -1,0 +1,43 @@
+"""Loaders, data sets and their transforms under the name that scripts know."""
+
+from __future__ import annotations
+
+
+from vivace.data.loader import (
+    DataLoader,
+    DataWarning,
+    TfmdDL,
+)
+from vivace.data.loaders import (
+    DataLoaders,
+    test_set,
+)
+from vivace.data.transform import (
+    DisplayedTransform,
+    InplaceTransform,
+    ItemTransform,
+    Pipeline,
+    RandTransform,
+    Transform,
+    as_transform,
+    compose_tfms,
+    encodes_for,
+)
+
+
+__all__ = [
+    "DataLoader",
+    "DataLoaders",
+    "DataWarning",
+    "DisplayedTransform",
+    "InplaceTransform",
+    "ItemTransform",
+    "Pipeline",
+    "RandTransform",
+    "TfmdDL",
+    "Transform",
+    "as_transform",
+    "compose_tfms",
+    "encodes_for",
+    "test_set",
+]

@@ -1,0 +1,70 @@
+"""Augmentation: of batches here, of single pictures in `vivace.vision.item_transforms`."""
+
+from __future__ import annotations
+
+from .affine import AffineCoordTfm, FusedGeometry
+from .aug_transforms import aug_transforms, setup_aug_tfms
+from .chance import DeterministicDraw, mask_tensor
+from .colour import grayscale, hsv2rgb, rgb2hsv
+from .erasing import RandomErasing, cutout_gaussian, norm_apply_denorm
+from .geometric import (
+    DeterministicDihedral,
+    DeterministicFlip,
+    Dihedral,
+    Flip,
+    RandomResizedCropGPU,
+    Rotate,
+    Warp,
+    Zoom,
+)
+from .geometry import affine_mat, apply_perspective, find_coeffs
+from .lighting import (
+    Brightness,
+    Contrast,
+    FusedLighting,
+    HSVTfm,
+    Hue,
+    LightingTfm,
+    Saturation,
+    SpaceTfm,
+)
+from .maps import dihedral_mat, flip_mat, rotate_mat, warp_mat, zoom_mat
+
+__all__ = [
+    "AffineCoordTfm",
+    "Brightness",
+    "Contrast",
+    "DeterministicDihedral",
+    "DeterministicDraw",
+    "DeterministicFlip",
+    "Dihedral",
+    "Flip",
+    "FusedGeometry",
+    "FusedLighting",
+    "HSVTfm",
+    "Hue",
+    "LightingTfm",
+    "RandomErasing",
+    "RandomResizedCropGPU",
+    "Rotate",
+    "Saturation",
+    "SpaceTfm",
+    "Warp",
+    "Zoom",
+    "affine_mat",
+    "apply_perspective",
+    "aug_transforms",
+    "cutout_gaussian",
+    "dihedral_mat",
+    "find_coeffs",
+    "flip_mat",
+    "grayscale",
+    "hsv2rgb",
+    "mask_tensor",
+    "norm_apply_denorm",
+    "rgb2hsv",
+    "rotate_mat",
+    "setup_aug_tfms",
+    "warp_mat",
+    "zoom_mat",
+]

@@ -1,0 +1,10 @@
+"""Work on image files under the name that scripts know."""
+
+from __future__ import annotations
+
+
+
+
+
+__all__ = [
+]
