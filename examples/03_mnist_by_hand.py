@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vivace.vision.all import *
-
 from threes_and_sevens import batch_accuracy, mnist_loss, threes_and_sevens
+from vivace.vision.all import *
 
 set_seed(42)
 train_x, train_y, valid_x, valid_y = threes_and_sevens()

@@ -5,10 +5,9 @@ python examples/04_mnist_with_learner.py
 
 from __future__ import annotations
 
+from threes_and_sevens import batch_accuracy, mnist_loss, threes_and_sevens
 from vivace.app.demo import export_digits
 from vivace.vision.all import *
-
-from threes_and_sevens import batch_accuracy, mnist_loss, threes_and_sevens
 
 set_seed(42)
 train_x, train_y, valid_x, valid_y = threes_and_sevens()

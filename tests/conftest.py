@@ -34,7 +34,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def _clean_state() -> Iterator[None]:
     """Each test starts from the same random state and leaves no open figure."""
     random.seed(42)
-    np.random.seed(42)  # noqa: NPY002  (the global generator is what users' code draws from)
+    np.random.seed(42)
     torch.manual_seed(42)
     yield
     if "matplotlib.pyplot" in sys.modules:

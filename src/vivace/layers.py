@@ -88,7 +88,6 @@ from vivace.nn.init import (
 from vivace.nn.inspection import (
     ParameterModule,
     bn_bias_params,
-    children,
     children_and_parameters,
     flatten_model,
     has_children,
@@ -218,7 +217,6 @@ __all__ = [
     "apply_init",
     "apply_leaf",
     "bn_bias_params",
-    "children",
     "children_and_parameters",
     "cond_init",
     "default_split",

@@ -3,8 +3,33 @@
 from __future__ import annotations
 
 
-
+from vivace.training.losses import (
+    BCELossFlat,
+    BCEWithLogitsLossFlat,
+    BaseLoss,
+    CrossEntropyLossFlat,
+    DiceLoss,
+    FocalLoss,
+    FocalLossFlat,
+    L1LossFlat,
+    LabelSmoothingCrossEntropy,
+    LabelSmoothingCrossEntropyFlat,
+    MSELossFlat,
+    loss_for_kind,
+)
 
 
 __all__ = [
+    "BCELossFlat",
+    "BCEWithLogitsLossFlat",
+    "BaseLoss",
+    "CrossEntropyLossFlat",
+    "DiceLoss",
+    "FocalLoss",
+    "FocalLossFlat",
+    "L1LossFlat",
+    "LabelSmoothingCrossEntropy",
+    "LabelSmoothingCrossEntropyFlat",
+    "MSELossFlat",
+    "loss_for_kind",
 ]

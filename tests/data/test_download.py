@@ -6,12 +6,16 @@ import bz2
 import hashlib
 import io
 import random
+import shutil
+import socket
 import tarfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -223,8 +227,6 @@ def test_no_server_is_told_from_a_server_that_refuses(tmp_path: Path) -> None:
 
 
 def test_a_silent_server_ends_after_the_timeout(tmp_path: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with pytest.raises(DownloadError, match=r"no answer for 0\.05 seconds"):
@@ -232,14 +234,14 @@ def test_a_silent_server_ends_after_the_timeout(tmp_path: Path) -> None:
 
 
 def test_checksums_are_checked_and_the_wrong_file_is_not_kept(site: Site, tmp_path: Path) -> None:
-    right = {"sha256": hashlib.sha256(CONTENT).hexdigest().upper(), "md5": hashlib.md5(CONTENT).hexdigest()}
+    sha256, md5 = hashlib.sha256(CONTENT).hexdigest().upper(), hashlib.md5(CONTENT).hexdigest()
     (tmp_path / "x").write_text("old")
     for wrong in ({"sha256": "0" * 64}, {"md5": "0" * 32}, {"expected_size": 5}):
         with pytest.raises(DownloadError, match="not the file that was expected"):
-            download_url(f"{site.url}/file.bin", tmp_path / "x", **wrong)  # type: ignore[arg-type]
+            download_url(f"{site.url}/file.bin", tmp_path / "x", **wrong)
         assert (tmp_path / "x").read_text() == "old"
         assert names_in(tmp_path) == {"x"}
-    path = download_url(f"{site.url}/file.bin", tmp_path / "x", expected_size=len(CONTENT), **right)
+    path = download_url(f"{site.url}/file.bin", tmp_path / "x", expected_size=len(CONTENT), sha256=sha256, md5=md5)
     assert path.read_bytes() == CONTENT
 
 
@@ -260,9 +262,7 @@ def test_a_file_that_is_too_large_is_refused(site: Site, tmp_path: Path, says_le
 
 
 def test_a_full_disk_is_said_beforehand(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from shutil import _ntuple_diskusage
-
-    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: _ntuple_diskusage(1000, 900, 100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     with pytest.raises(DownloadError, match=r"needs 300,000 bytes.*100 free"):
         download_url(f"{site.url}/file.bin", tmp_path / "x")
 
@@ -294,7 +294,8 @@ def test_other_protocols_are_refused(url: str, tmp_path: Path) -> None:
 def test_local_files_are_copied(tmp_path: Path) -> None:
     source = tmp_path / "with space.bin"
     source.write_bytes(b"data")
-    for number, url in enumerate([source, str(source), source.as_uri()]):
+    urls: list[str | Path] = [source, str(source), source.as_uri()]
+    for number, url in enumerate(urls):
         assert download_url(url, tmp_path / f"{number}").read_bytes() == b"data"
     assert download_url(source, source).read_bytes() == b"data"
     with pytest.raises(DownloadError, match="does not exist"):
@@ -321,8 +322,6 @@ def test_threads_that_want_one_file_get_it_whole(site: Site, tmp_path: Path) -> 
 
 @given(st.text(min_size=1, max_size=30))
 def test_a_name_from_an_address_never_leaves_the_folder(text: str) -> None:
-    from urllib.parse import quote
-
     try:
         name = name_in_url(f"http://example.org/{quote(text, safe='')}")
     except ArgumentError:
@@ -353,8 +352,6 @@ def test_a_data_set_is_fetched_and_unpacked_once(site: Site, tmp_path: Path) -> 
 
 
 def test_the_archive_is_kept_for_when_the_folder_is_gone(site: Site, tmp_path: Path) -> None:
-    import shutil
-
     site.files["/pets.tgz"] = tgz(a=b"1")
     path = untar_data(f"{site.url}/pets.tgz", base=tmp_path)
     shutil.rmtree(path)
@@ -399,7 +396,8 @@ def test_folders_come_from_the_environment_or_the_arguments(
 def test_a_local_archive_is_read_where_it_is(tmp_path: Path, form: str) -> None:
     source = tmp_path / "my pets.tgz"
     source.write_bytes(tgz(a=b"1"))
-    url = {"path": source, "text": str(source), "file address": source.as_uri()}[form]
+    forms: dict[str, str | Path] = {"path": source, "text": str(source), "file address": source.as_uri()}
+    url = forms[form]
     path = untar_data(url, base=tmp_path / "home")
     assert path == tmp_path / "home" / "data" / "my pets"
     assert not (tmp_path / "home" / "archive").exists()

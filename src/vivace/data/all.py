@@ -46,6 +46,41 @@ from vivace.core.basics import (
     uniqueify,
     using_attr,
 )
+from vivace.data.items import (
+    AttrGetter,
+    FileGetter,
+    ImageGetter,
+    ItemGetter,
+    get_files,
+    get_image_files,
+    get_text_files,
+    image_extensions,
+)
+from vivace.data.labels import (
+    ColReader,
+    RegexLabeller,
+    parent_label,
+)
+from vivace.data.splits import (
+    ColSplitter,
+    EndSplitter,
+    FileSplitter,
+    FuncSplitter,
+    GrandparentSplitter,
+    IndexSplitter,
+    MaskSplitter,
+    RandomSplitter,
+    RandomSubsetSplitter,
+    TrainTestSplitter,
+)
+from vivace.data.category import (
+    Categorize,
+    CategoryMap,
+    EncodedMultiCategorize,
+    MultiCategorize,
+    OneHotEncode,
+    RegressionSetup,
+)
 from vivace.data.transform import (
     DisplayedTransform,
     InplaceTransform,
@@ -62,6 +97,17 @@ from vivace.data.transforms import (
     ToTensor,
     broadcast_vec,
 )
+from vivace.data.datasets import (
+    Datasets,
+    TfmdLists,
+)
+from vivace.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
 from vivace.data.loader import (
     DataLoader,
     DataWarning,
@@ -71,25 +117,63 @@ from vivace.data.loaders import (
     DataLoaders,
     test_set,
 )
+from vivace.data.urls import (
+    URLs,
+)
+from vivace.data.download import (
+    download_data,
+    download_url,
+    untar_data,
+)
 
 
 __all__ = [
+    "AttrGetter",
+    "Categorize",
+    "CategoryBlock",
+    "CategoryMap",
+    "ColReader",
+    "ColSplitter",
+    "DataBlock",
     "DataLoader",
     "DataLoaders",
     "DataWarning",
+    "Datasets",
     "DisplayedTransform",
+    "EncodedMultiCategorize",
+    "EndSplitter",
+    "FileGetter",
+    "FileSplitter",
+    "FuncSplitter",
+    "GrandparentSplitter",
+    "ImageGetter",
+    "IndexSplitter",
     "Inf",
     "InplaceTransform",
     "IntToFloatTensor",
+    "ItemGetter",
     "ItemTransform",
     "L",
+    "MaskSplitter",
+    "MultiCategorize",
+    "MultiCategoryBlock",
     "Normalize",
+    "OneHotEncode",
     "Pipeline",
     "RandTransform",
+    "RandomSplitter",
+    "RandomSubsetSplitter",
+    "RegexLabeller",
+    "RegressionBlock",
+    "RegressionSetup",
     "Self",
     "TfmdDL",
+    "TfmdLists",
     "ToTensor",
+    "TrainTestSplitter",
     "Transform",
+    "TransformBlock",
+    "URLs",
     "array",
     "broadcast_vec",
     "camel2snake",
@@ -97,11 +181,17 @@ __all__ = [
     "class2attr",
     "compose_tfms",
     "defaults",
+    "download_data",
+    "download_url",
     "encodes_for",
     "even_mults",
     "first",
     "flatten_check",
+    "get_files",
+    "get_image_files",
+    "get_text_files",
     "ifnone",
+    "image_extensions",
     "in_colab",
     "in_ipython",
     "in_jupyter",
@@ -120,6 +210,7 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "params",
+    "parent_label",
     "range_of",
     "rank_distrib",
     "setify",
@@ -129,5 +220,6 @@ __all__ = [
     "tensor",
     "test_set",
     "uniqueify",
+    "untar_data",
     "using_attr",
 ]

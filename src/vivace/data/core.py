@@ -12,6 +12,10 @@ from vivace.data.loaders import (
     DataLoaders,
     test_set,
 )
+from vivace.data.datasets import (
+    Datasets,
+    TfmdLists,
+)
 from vivace.data.transform import (
     DisplayedTransform,
     InplaceTransform,
@@ -29,12 +33,14 @@ __all__ = [
     "DataLoader",
     "DataLoaders",
     "DataWarning",
+    "Datasets",
     "DisplayedTransform",
     "InplaceTransform",
     "ItemTransform",
     "Pipeline",
     "RandTransform",
     "TfmdDL",
+    "TfmdLists",
     "Transform",
     "as_transform",
     "compose_tfms",

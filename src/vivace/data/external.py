@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 
-
+from vivace.data.urls import (
+    URLs,
+)
+from vivace.data.download import (
+    download_data,
+    download_url,
+    untar_data,
+)
+from vivace.data.archive import (
+    extract,
+    name_without_suffixes,
+)
 
 
 __all__ = [
+    "URLs",
+    "download_data",
+    "download_url",
+    "extract",
+    "name_without_suffixes",
+    "untar_data",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+import difflib
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vivace.core.basics import camel2snake
-from vivace.core.errors import suggest
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -81,7 +82,7 @@ class CancelStepException(Cancel):
 
 
 class _FromLearner:
-    """Read an attribute of the Learner; a callback may shadow it with an attribute of its own."""
+    """Read an attribute of the Learner; a callback may have an attribute of its own by that name instead."""
 
     def __init__(self, doc: str) -> None:
         self.__doc__ = doc
@@ -97,19 +98,43 @@ class _FromLearner:
         return getattr(callback.learn, self.name)
 
 
+class _LoopState(_FromLearner):
+    """Read what the loop works on. Setting it on a callback changes nothing in training, so that warns."""
+
+    def __get__(self, callback: Any, owner: type | None = None) -> Any:
+        if callback is not None and self.name in callback.__dict__:
+            return callback.__dict__[self.name]
+        return super().__get__(callback, owner)
+
+    def __set__(self, callback: Any, value: Any) -> None:
+        warnings.warn(
+            f"{type(callback).__name__} sets its own `{self.name}`, which hides the Learner's and does not change "
+            f"training. To change it write `self.learn.{self.name} = …`, else choose another name.",
+            stacklevel=2,
+        )
+        callback.__dict__[self.name] = value
+
+
 class Callback:
     """Base of all callbacks: override the events you need, reach the loop through `self.learn`.
 
     Reading `self.loss`, `self.pred`, `self.xb` … gives the Learner's; to change one write `self.learn.pred = …`.
-    Callbacks with a lower `order` run first. Set `self.run = False` to switch one off until the fit ends.
+
+    Attributes:
+        order: callbacks with a lower one run first.
+        run: set it to False to switch a callback off until the fit ends.
+        run_train: whether it hears of the batches of training.
+        run_valid: whether it hears of the batches of validation.
+        run_lr_find: whether it takes part in `lr_find`; False for what writes files or ends training.
+        learn: the Learner; None before the callback is added to one.
     """
 
     order: int | float = 0
     run: bool = True
     run_train: bool = True
     run_valid: bool = True
+    run_lr_find: bool = True
     learn: Learner = None  # type: ignore[assignment]
-    name_suffix: ClassVar[str] = "Callback"
 
     dls: Any = _FromLearner("The `DataLoaders`.")
     model: Any = _FromLearner("The model.")
@@ -118,32 +143,37 @@ class Callback:
     metrics: Any = _FromLearner("The metrics.")
     cbs: Any = _FromLearner("All callbacks.")
     path: Any = _FromLearner("Where the Learner writes.")
+    model_dir: Any = _FromLearner("The folder for models, inside `path`.")
+    logger: Any = _FromLearner("What is called with each row of the epoch table.")
+    opt_func: Any = _FromLearner("What makes the optimizer.")
     lr: Any = _FromLearner("The Learner's default learning rate.")
-    epoch: Any = _FromLearner("The number of the epoch, from 0.")
-    n_epoch: Any = _FromLearner("How many epochs this fit has.")
-    iter: Any = _FromLearner("The number of the batch in its epoch, from 0.")
-    n_iter: Any = _FromLearner("How many batches this phase has.")
-    train_iter: Any = _FromLearner("How many training batches this fit has done.")
-    pct_train: Any = _FromLearner("Which fraction of this fit is done, 0..1.")
-    training: Any = _FromLearner("Whether this phase trains.")
+    wd: Any = _FromLearner("The Learner's weight decay.")
+    moms: Any = _FromLearner("The momenta of `fit_one_cycle`.")
+    epoch: Any = _LoopState("The number of the epoch, from 0.")
+    n_epoch: Any = _LoopState("How many epochs this fit has.")
+    iter: Any = _LoopState("The number of the batch in its epoch, from 0.")
+    n_iter: Any = _LoopState("How many batches this phase has.")
+    train_iter: Any = _LoopState("How many training batches this fit has done.")
+    pct_train: Any = _LoopState("Which fraction of this fit is done, 0..1.")
+    training: Any = _LoopState("Whether this phase trains.")
     dl: Any = _FromLearner("The loader of this phase.")
-    batch: Any = _FromLearner("The batch as it came from the loader, on the device.")
-    xb: Any = _FromLearner("The inputs of the batch, a tuple.")
-    yb: Any = _FromLearner("The targets of the batch, a tuple.")
-    x: Any = _FromLearner("The input, or the tuple of inputs.")
-    y: Any = _FromLearner("The target, or the tuple of targets.")
-    pred: Any = _FromLearner("What the model returned.")
-    loss: Any = _FromLearner("The loss, a scalar on the device.")
-    loss_grad: Any = _FromLearner("What is differentiated: the loss, unless a callback changed it.")
-    smooth_loss: Any = _FromLearner("The running mean of the training loss.")
+    batch: Any = _LoopState("The batch as it came from the loader, on the device.")
+    xb: Any = _LoopState("The inputs of the batch, a tuple.")
+    yb: Any = _LoopState("The targets of the batch, a tuple.")
+    x: Any = _LoopState("The input, or the tuple of inputs.")
+    y: Any = _LoopState("The target, or the tuple of targets.")
+    pred: Any = _LoopState("What the model returned.")
+    loss: Any = _LoopState("The loss, a scalar on the device.")
+    loss_grad: Any = _LoopState("What is differentiated: the loss, unless a callback changed it.")
+    smooth_loss: Any = _LoopState("The running mean of the training loss.")
     recorder: Any = _FromLearner("The `Recorder`.")
     final_record: Any = _FromLearner("What the last epoch or validation measured.")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in vars(cls):
-            if name.startswith(("before_", "after_")) and name not in EVENTS:
-                raise TypeError(f"{cls.__name__}.{name} is not a training event.{suggest(name, EVENTS)}")
+        for name, value in vars(cls).items():
+            if callable(value) and name not in EVENTS and not hasattr(Callback, name):
+                _refuse_misspelt_event(cls, name)
 
     @property
     def name(self) -> str:
@@ -158,6 +188,16 @@ class Callback:
         if self.learn is not None and not listens(self, event_name, self.learn.training):
             return
         getattr(self, event_name)()
+
+    # ------------------------------------------------------------------ not events
+    def attach(self) -> None:
+        """Called when the callback has been added to a Learner."""
+
+    def detach(self) -> None:
+        """Called when the callback is taken off its Learner."""
+
+    def close(self) -> None:
+        """Called when a fit has ended in whatever way, also by an error. Put back what was borrowed."""
 
     # ------------------------------------------------------------------ the events, in the order of the loop
     def after_create(self) -> None:
@@ -232,14 +272,12 @@ class Callback:
     def after_fit(self) -> None:
         """Training is done."""
 
-    def close(self) -> None:
-        """Not an event: called when a fit has ended in whatever way, also by an error. Put back what was borrowed."""
-
 
 EVENTS = ["after_create", "after_pred", "after_loss"]
 EVENTS += [f"{when}_{phase}" for phase in get_args(Phase) for when in ("before", "after_cancel", "after")]
 EVENTS.sort(key=lambda name: list(vars(Callback)).index(name))
 
+# those that come with each batch; `run_train` and `run_valid` speak of these
 _INNER = {e for e in EVENTS if e.endswith(("_batch", "_pred", "_loss", "_backward", "_step"))}
 
 
@@ -262,3 +300,12 @@ def overrides(callback: Callback, event_name: str) -> bool:
     """Whether a callback does anything at this event."""
     own = callback.__dict__.get(event_name)
     return own is not None or getattr(type(callback), event_name) is not getattr(Callback, event_name)
+
+
+def _refuse_misspelt_event(cls: type, name: str) -> None:
+    """Raise when a method looks like an event and is none."""
+    is_event_like = name.startswith(("before_", "after_"))
+    close = difflib.get_close_matches(name, EVENTS, n=1, cutoff=0.5 if is_event_like else 0.85)
+    if is_event_like or close:
+        hint = f" Did you mean {close[0]!r}?" if close else f" Events are {', '.join(EVENTS)}."
+        raise TypeError(f"{cls.__name__}.{name} is not a training event.{hint}")

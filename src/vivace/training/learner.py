@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from vivace.core.basics import defaults
 from vivace.core.collection import L
 from vivace.core.device import default_device
-from vivace.core.errors import ArgumentError, ArgumentTypeError, VivaceError
+from vivace.core.errors import ArgumentError, ArgumentTypeError, LossError, VivaceError
 from vivace.nn.groups import trainable_params
 
 from . import checkpoint, describe, lr_find, predict, recipes
@@ -23,7 +24,7 @@ from .callbacks.mixed_precision import MixedPrecision
 from .callbacks.progress import ProgressCallback
 from .callbacks.recorder import Recorder
 from .callbacks.train_eval import TrainEvalCallback
-from .loss_errors import explain_loss_error
+from .loss_errors import explain_backward_error, explain_loss_error, name_of
 from .losses import loss_for_kind
 from .metrics import Metric, as_metric
 from .optimizer import Optimizer
@@ -154,7 +155,8 @@ class Learner:
 
     def _one_epoch(self) -> None:
         self._train_epoch()
-        if len(self.dls.loaders) > 1 if hasattr(self.dls, "loaders") else hasattr(self.dls, "valid"):
+        loaders = getattr(self.dls, "loaders", None)
+        if hasattr(self.dls, "valid") if loaders is None else len(loaders) > 1:
             self._validate_epoch(self.dls.valid)
 
     def _train_epoch(self) -> None:
@@ -167,14 +169,16 @@ class Learner:
             self.run_phase("validate", self._all_batches)
 
     def _all_batches(self) -> None:
-        self.n_iter = len(self.dl) if hasattr(self.dl, "__len__") else 0
+        self.n_iter = operator.length_hint(self.dl)  # 0: nobody knows
         self._forward = self.runtime.forward_of(self.model)
-        for self.iter, batch in enumerate(self.dl):
-            self.batch = self.runtime.prepare_batch(batch)
-            n_inp = self._n_inp(self.batch)
-            self.xb, self.yb = self.batch[:n_inp], self.batch[n_inp:]
-            self.pred = self.loss = self.loss_grad = None
-            self.run_phase("batch", self._one_batch)
+        n_inp = None
+        with _closed_at_end(iter(self.dl)) as batches:
+            for self.iter, batch in enumerate(batches):
+                self.batch = self.runtime.prepare_batch(batch)
+                n_inp = self._n_inp(self.batch) if n_inp is None else n_inp
+                self.xb, self.yb = self.batch[:n_inp], self.batch[n_inp:]
+                self.pred = self.loss = self.loss_grad = None
+                self.run_phase("batch", self._one_batch)
 
     def _one_batch(self) -> None:
         with self.runtime.autocast():
@@ -187,12 +191,13 @@ class Learner:
             return
         self.run_phase("backward", self._backward)
         assert self.opt is not None
-        self.runtime.unscale(self.opt)  # so that before_step callbacks see, and may clip, true gradients
-        self.run_phase("step", self._step)
-        self.runtime.after_step()
+        with self.runtime.true_gradients(self.opt):  # so that before_step callbacks see, and may clip, true gradients
+            self.run_phase("step", self._step)
         self.opt.zero_grad()
 
     def _backward(self) -> None:
+        if self.loss_grad.numel() != 1 or not self.loss_grad.requires_grad:
+            raise explain_backward_error(self.loss_func, self.loss_grad)
         self.runtime.backward(self.loss_grad)
 
     def _step(self) -> None:
@@ -201,11 +206,14 @@ class Learner:
 
     def _loss_of(self, pred: Any, *targets: Any) -> Tensor:
         try:
-            return self.loss_func(pred, *targets)  # type: ignore[no-any-return]
-        except VivaceError:
+            loss = self.loss_func(pred, *targets)
+        except (VivaceError, torch.OutOfMemoryError):
             raise
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             raise explain_loss_error(self.loss_func, pred, targets, error) from error
+        if not isinstance(loss, Tensor):
+            raise LossError(f"The loss must return a tensor, {name_of(self.loss_func)} returned {type(loss).__name__}.")
+        return loss
 
     def run_phase(self, phase: Phase, body: Callable[[], Any]) -> None:
         """Run `body` between its events. A callback may cut it short with `Cancel(phase)`."""
@@ -230,9 +238,12 @@ class Learner:
         self._emit(event_name)
 
     def _end_fit(self) -> None:
-        for callback in self.cbs:
-            callback.run = True
-            callback.close()
+        with ExitStack() as closing:  # all of them, even if one raises
+            for callback in self.cbs:
+                callback.run = True
+                closing.callback(callback.close)
+        if self.opt is not None:
+            self.opt.zero_grad()  # of a batch that was left in the middle
         # let go of the last batch: on a GPU it holds the memory of its whole graph
         self.batch = self.xb = self.yb = ()
         self.pred = self.loss_grad = None
@@ -263,10 +274,13 @@ class Learner:
         cb = cb() if isinstance(cb, type) else cb
         if not isinstance(cb, Callback):
             raise ArgumentTypeError(f"A callback must be a `Callback`, got {type(cb).__name__}: {cb!r:.80}.")
+        if hasattr(type(self), cb.name):
+            raise ArgumentError(f"The callback {type(cb).__name__} would hide `Learner.{cb.name}`: give it another name.")
         cb.learn = self
         setattr(self, cb.name, cb)
         self.cbs.append(cb)
         self._sort_cbs()
+        cb.attach()
         return self
 
     def add_cbs(self, cbs: Callbacks) -> Learner:
@@ -285,6 +299,7 @@ class Learner:
             if self.__dict__.get(cb.name) is cb:
                 delattr(self, cb.name)
             self._sort_cbs()
+            cb.detach()
         return self
 
     def remove_cbs(self, cbs: Callbacks) -> Learner:
@@ -558,7 +573,6 @@ class Learner:
 
     def to_fp32(self) -> Learner:
         """Train in full precision."""
-        self.runtime.set_precision(None)
         return self.remove_cb(MixedPrecision)
 
     # ------------------------------------------------------------------ files and descriptions
@@ -596,6 +610,17 @@ class Learner:
 
 def _say_nothing(_: Any) -> None:
     pass
+
+
+@contextmanager
+def _closed_at_end(batches: Iterator[Any]) -> Iterator[Iterator[Any]]:
+    """Let a loader that is left in the middle stop its workers now, not when the traceback is forgotten."""
+    try:
+        yield batches
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()
 
 
 def _default_loss(dls: Any) -> Any:

@@ -135,12 +135,10 @@ class FetchPredsCallback(Callback):
 
     def after_validate(self) -> None:
         learn = self.learn
-        kept = learn.training, learn.dl, learn.xb, learn.yb, learn.pred, learn.loss, learn.final_record, learn.iter, learn.n_iter
         with learn.removed_cbs([self, *(cb for cb in learn.cbs if cb.name in ("recorder", "progress"))]):
             self.preds = learn.get_preds(
                 self.ds_idx, self.dl_given, self.with_input, self.with_decoded, reorder=self.reorder, cbs=self.cbs_given
             )
-        learn.training, learn.dl, learn.xb, learn.yb, learn.pred, learn.loss, learn.final_record, learn.iter, learn.n_iter = kept
 
 
 def join(parts: list[Any], dim: int = 0) -> Any:
@@ -176,23 +174,27 @@ def validation_context(learn: Learner, cbs: Any = None) -> Iterator[Learner]:
         yield learn
 
 
+_LOOP_STATE = ("training", "dl", "iter", "n_iter", "batch", "xb", "yb", "pred", "loss", "loss_grad")
+
+
 @contextmanager
 def _in_eval_mode(learn: Learner) -> Iterator[None]:
+    """Evaluate; afterwards the model's mode, and the loop around this call if there is one, are as before."""
     modes = [(m, m.training) for m in learn.model.modules()]
+    loop = {name: getattr(learn, name) for name in _LOOP_STATE}
     learn.model.eval()
     try:
         yield
     finally:
         for module, was_training in modes:
             module.training = was_training
-        learn.batch = learn.xb = learn.yb = ()
-        learn.pred = learn.loss = learn.loss_grad = None
+        for name, value in loop.items():
+            setattr(learn, name, value)
 
 
 def validate(learn: Learner, ds_idx: int = 1, dl: Any = None, cbs: Any = None) -> L:
     """See `Learner.validate`."""
-    with validation_context(learn, cbs), _in_eval_mode(learn):
-        learn.recorder.log = []
+    with validation_context(learn, cbs), _in_eval_mode(learn), learn.recorder.aside():
         learn._validate_epoch(_loader(learn, ds_idx, dl))
     return L(learn.final_record, use_list=True)
 

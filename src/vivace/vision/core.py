@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 
+from vivace.core.image import (
+    PILBase,
+    PILImage,
+    PILImageBW,
+    PILImageRGBA,
+    PILMask,
+    image2tensor,
+    load_image,
+    to_image,
+)
 from vivace.core.types import (
     Category,
     MultiCategory,
@@ -28,6 +38,11 @@ from vivace.data.transforms import (
     ToTensor,
     broadcast_vec,
 )
+from vivace.vision.stats import (
+    cifar_stats,
+    imagenet_stats,
+    mnist_stats,
+)
 
 
 __all__ = [
@@ -35,6 +50,11 @@ __all__ = [
     "IntToFloatTensor",
     "MultiCategory",
     "Normalize",
+    "PILBase",
+    "PILImage",
+    "PILImageBW",
+    "PILImageRGBA",
+    "PILMask",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -50,6 +70,12 @@ __all__ = [
     "TitledTuple",
     "ToTensor",
     "broadcast_vec",
+    "cifar_stats",
+    "image2tensor",
+    "imagenet_stats",
+    "load_image",
+    "mnist_stats",
     "plain_tensor",
     "retype",
+    "to_image",
 ]

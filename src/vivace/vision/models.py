@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from vivace.core.errors import ArgumentError
+from vivace.core.vision_shim import make_torchvision_importable
 from vivace.nn.groups import default_split
 from vivace.nn.init import InitFunction
 from vivace.nn.xresnet import (
@@ -93,6 +94,9 @@ __all__ = [
     "xresnet50_deep",
     "xresnet50_deeper",
 ]
+
+# People who work with models import timm and torchvision themselves; this costs milliseconds and imports neither.
+make_torchvision_importable()
 
 resnet18, resnet34, resnet50, resnet101, resnet152 = architectures(
     ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]

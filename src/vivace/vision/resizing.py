@@ -144,8 +144,8 @@ def resize_images(
             "folder, or this one to replace them."
         )
     files = list(get_image_files(source_folder, recurse=recurse))
-    if not is_in_place:
-        inside = target_folder.resolve()
+    inside = target_folder.resolve()
+    if not is_in_place and inside.is_relative_to(source_folder.resolve()):
         files = [file for file in files if not file.resolve().is_relative_to(inside)]
     targets = [_destination(file.relative_to(source_folder), target_folder, ext) for file in files]
     _check_targets(files, targets)

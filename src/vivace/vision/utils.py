@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 
-
+from vivace.vision.files import (
+    download_images,
+    resize_image,
+    resize_images,
+    resize_to,
+    verify_image,
+    verify_images,
+)
 
 
 __all__ = [
+    "download_images",
+    "resize_image",
+    "resize_images",
+    "resize_to",
+    "verify_image",
+    "verify_images",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .affine import AffineCoordTfm, FusedGeometry
+from .affine import AffineCoordTfm, Augmentation, FusedGeometry
 from .aug_transforms import aug_transforms, setup_aug_tfms
 from .chance import DeterministicDraw, mask_tensor
 from .colour import grayscale, hsv2rgb, rgb2hsv
@@ -32,6 +32,7 @@ from .maps import dihedral_mat, flip_mat, rotate_mat, warp_mat, zoom_mat
 
 __all__ = [
     "AffineCoordTfm",
+    "Augmentation",
     "Brightness",
     "Contrast",
     "DeterministicDihedral",

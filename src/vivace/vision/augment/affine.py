@@ -1,4 +1,4 @@
-"""The engine of geometric augmentation: images, masks, points and boxes move together, interpolated once."""
+"""The engine of augmentation: images, masks, points and boxes move together, and pixels are interpolated once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from torch import Tensor
 
 from vivace.core.errors import ArgumentError, ShapeError, suggest
 from vivace.core.randomness import Draws
-from vivace.core.types import TensorBBox, TensorImageBase, TensorMask, TensorPoint, plain_tensor
+from vivace.core.types import TensorBBox, TensorImage, TensorImageBase, TensorMask, TensorPoint, plain_tensor
 from vivace.data.transform import RandTransform
 
 from .chance import Draw
+from .colour import ColourStep, adjust_colour
 from .geometry import Size, correct_aspect, identity_matrices, move_boxes, move_points, symmetry_codes
+from .lighting import ColourTransform, FusedLighting
 from .resample import resample, resample_with
 
-__all__ = ["AffineCoordTfm", "FusedGeometry", "SizeLike"]
+__all__ = ["AffineCoordTfm", "Augmentation", "FusedGeometry", "SizeLike", "as_size"]
 
 _MODES = ("bilinear", "bicubic", "nearest")
 _PAD_MODES = ("reflection", "border", "zeros")
@@ -178,8 +180,10 @@ class AffineCoordTfm(RandTransform):
                 flat = function(flat.view(len(flat), -1, 1, 2), invert=True).reshape(flat.shape)
         return move(flat, params.matrices).view(positions.shape)
 
-    def fuse(self, other: Any) -> FusedGeometry | None:
+    def fuse(self, other: Any) -> RandTransform | None:
         """Return one transform that does what this and then `other` do; None where that cannot be."""
+        if isinstance(other, ColourTransform) and not other.looks_at_images:
+            return Augmentation([self, other])
         if not isinstance(other, AffineCoordTfm) or self.coord_fs or other.coord_fs:
             return None
         if (self.mode, self.mode_mask) != (other.mode, other.mode_mask):
@@ -240,6 +244,63 @@ class FusedGeometry(AffineCoordTfm):
 
     def __repr__(self) -> str:
         return f"FusedGeometry({', '.join(map(repr, self._parts))})"
+
+
+class Augmentation(RandTransform):
+    """Geometry and then colour as one transform: the images that were moved are coloured where they lie.
+
+    Args:
+        parts: one geometric transform and one of light and colour (or the settings of all: what `config` returns).
+    """
+
+    order = AffineCoordTfm.order
+    batched = True
+    applies_to = AffineCoordTfm.applies_to
+
+    def __init__(self, parts: Sequence[RandTransform | Mapping[str, Any]]) -> None:
+        super().__init__()
+        geometry, lighting = parts
+        self.geometry = geometry if isinstance(geometry, AffineCoordTfm) else FusedGeometry(_settings(geometry))
+        self.lighting = lighting if isinstance(lighting, ColourTransform) else FusedLighting(_settings(lighting))
+        self.split_idx = self.geometry.split_idx
+        self.uses_global_random = self.geometry.uses_global_random or self.lighting.uses_global_random
+
+    def draw(
+        self, sample: tuple[Any, ...], draws: Draws, split_idx: int | None
+    ) -> tuple[_Movement | None, list[ColourStep] | None] | None:
+        movement = self.geometry.draw(sample, draws, split_idx)
+        has_images = any(isinstance(x, TensorImage) for x in sample)
+        steps = self.lighting.draw(sample, draws, split_idx) if has_images and split_idx != 1 else None
+        return None if movement is None and steps is None else (movement, steps)
+
+    def apply(self, x: Tensor, params: tuple[_Movement | None, list[ColourStep] | None]) -> Tensor:
+        movement, steps = params
+        out = plain_tensor(x) if movement is None else self.geometry.apply(x, movement)
+        if steps is None or not isinstance(x, TensorImage):
+            return out
+        return adjust_colour(out, steps, in_place=movement is not None)
+
+    def fuse(self, other: Any) -> Augmentation | None:
+        """Return one transform that does what this and then `other`, one of light and colour, do."""
+        if not isinstance(other, ColourTransform) or other.looks_at_images:
+            return None
+        lighting = self.lighting.fuse(other)
+        return None if lighting is None else Augmentation([self.geometry, lighting])
+
+    def config(self) -> dict[str, Any]:
+        geometry, lighting = FusedGeometry(self.geometry.parts), FusedLighting(self.lighting.parts)
+        return {"parts": [geometry.config(), lighting.config()]}
+
+    def __repr__(self) -> str:
+        return f"Augmentation({self.geometry!r}, {self.lighting!r})"
+
+
+def _settings(config: Any) -> Sequence[Mapping[str, Any]]:
+    """The parts in what `FusedGeometry.config` or `FusedLighting.config` returned."""
+    if not isinstance(config, Mapping) or "parts" not in config:
+        raise ArgumentError(f"Augmentation needs a geometric transform and one of colour, got {config!r:.80}.")
+    parts: Sequence[Mapping[str, Any]] = config["parts"]
+    return parts
 
 
 def _from_settings(settings: Mapping[str, Any]) -> AffineCoordTfm:

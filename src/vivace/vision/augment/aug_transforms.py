@@ -9,7 +9,7 @@ from vivace.core.collection import L
 from vivace.core.errors import ArgumentError
 from vivace.data.transform import Transform, as_transform
 
-from .affine import AffineCoordTfm, as_size
+from .affine import AffineCoordTfm, Augmentation, as_size
 from .geometric import Dihedral, Flip, RandomResizedCropGPU, Rotate, Warp, Zoom
 from .lighting import Brightness, Contrast
 
@@ -22,7 +22,7 @@ def setup_aug_tfms(tfms: Iterable[Any]) -> L[Transform]:
     for transform in sorted(map(as_transform, tfms), key=lambda t: t.order):
         fuse = getattr(out[-1], "fuse", None) if out else None
         merged = fuse(transform) if fuse is not None else None
-        if merged is None:
+        if merged is None or isinstance(merged, Augmentation):  # those two stay apart until they are in a pipeline
             out.append(transform)
         else:
             out[-1] = merged

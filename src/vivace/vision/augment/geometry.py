@@ -112,7 +112,7 @@ def warp_matrices(x: Tensor, y: Tensor) -> Tensor:
 
 
 def find_coeffs(p1: Tensor, p2: Tensor) -> Tensor:
-    """Return the coefficients `(n, 8, 1)` of the perspective maps that take four points `p2` to `p1`, both `(n, 4, 2)`."""
+    """Return the coefficients `(n, 8, 1)` of the perspectives that take four points `p2` to `p1`, both `(n, 4, 2)`."""
     x, y = p2[..., 0], p2[..., 1]
     one, zero = torch.ones_like(x), torch.zeros_like(x)
     rows_x = torch.stack([x, y, one, zero, zero, zero, -p1[..., 0] * x, -p1[..., 0] * y], dim=-1)

@@ -18,6 +18,7 @@ from .colour import ColourStep, Function, HueShift, LogOddsChange, adjust_colour
 
 __all__ = [
     "Brightness",
+    "ColourTransform",
     "Contrast",
     "FusedLighting",
     "HSVTfm",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-class _ColourTransform(RandTransform):
+class ColourTransform(RandTransform):
     """What the transforms of light and colour share. They act on the training set, and on images alone."""
 
     order = 40
@@ -41,9 +42,14 @@ class _ColourTransform(RandTransform):
         self.drawn: Draw = None
 
     @property
-    def parts(self) -> list[_ColourTransform]:
+    def parts(self) -> list[ColourTransform]:
         """The transforms that this one is made of: itself, or those that were fused."""
         return [self]
+
+    @property
+    def looks_at_images(self) -> bool:
+        """Whether what is done depends on the pixels, through functions of the user."""
+        return any(callable(part.drawn) or part.uses_global_random for part in self.parts)
 
     def steps(self, images: Tensor, draws: Draws) -> list[ColourStep]:
         """Return what to do to each image."""
@@ -64,7 +70,7 @@ class _ColourTransform(RandTransform):
 
     def fuse(self, other: Any) -> FusedLighting | None:
         """Return one transform that does what this and then `other` do; None when `other` is of another kind."""
-        if not isinstance(other, _ColourTransform) or self.order != other.order:
+        if not isinstance(other, ColourTransform) or self.order != other.order:
             return None
         return FusedLighting([*self.parts, *other.parts])
 
@@ -73,20 +79,20 @@ class _ColourTransform(RandTransform):
         return config | {"draw": self.drawn} if "draw" in config else config
 
 
-class FusedLighting(_ColourTransform):
+class FusedLighting(ColourTransform):
     """Several transforms of light and colour as one: each draws for itself, then images are changed in one pass.
 
     Args:
         parts: the transforms, in the order in which they act (or their settings: what `config` returns).
     """
 
-    def __init__(self, parts: Sequence[_ColourTransform | Mapping[str, Any]]) -> None:
+    def __init__(self, parts: Sequence[ColourTransform | Mapping[str, Any]]) -> None:
         super().__init__()
-        self._parts = [p if isinstance(p, _ColourTransform) else _from_settings(p) for p in parts]
+        self._parts = [p if isinstance(p, ColourTransform) else _from_settings(p) for p in parts]
         self.uses_global_random = any(t.uses_global_random for t in self._parts)
 
     @property
-    def parts(self) -> list[_ColourTransform]:
+    def parts(self) -> list[ColourTransform]:
         return self._parts
 
     def config(self) -> dict[str, Any]:
@@ -96,7 +102,7 @@ class FusedLighting(_ColourTransform):
         return f"FusedLighting({', '.join(map(repr, self._parts))})"
 
 
-class _Lighting(_ColourTransform):
+class _Lighting(ColourTransform):
     def __init__(self, max_lighting: float, p: float, draw: Draw, batch: bool) -> None:
         super().__init__()
         if not 0 <= max_lighting <= 1:
@@ -176,7 +182,7 @@ class Saturation(_Lighting):
         return [LogOddsChange.saturation(self._factors(images, draws))]
 
 
-class Hue(_ColourTransform):
+class Hue(ColourTransform):
     """Turn the hue of images with probability `p`.
 
     Args:
@@ -209,7 +215,7 @@ class Hue(_ColourTransform):
 Functions = Callable[[Tensor], Tensor] | Sequence[Callable[[Tensor], Tensor]]
 
 
-class LightingTfm(_ColourTransform):
+class LightingTfm(ColourTransform):
     """Apply your own functions to the log-odds of images, log(x / (1 - x)), where no change leaves the range 0..1.
 
     Args:
@@ -266,10 +272,10 @@ class SpaceTfm(RandTransform):
         return x
 
 
-_NAMED: dict[str, type[_ColourTransform]] = {c.__name__: c for c in (Brightness, Contrast, Saturation, Hue)}
+_NAMED: dict[str, type[ColourTransform]] = {c.__name__: c for c in (Brightness, Contrast, Saturation, Hue)}
 
 
-def _from_settings(settings: Mapping[str, Any]) -> _ColourTransform:
+def _from_settings(settings: Mapping[str, Any]) -> ColourTransform:
     """Undo `FusedLighting.config` for one of its parts."""
     name = str(settings.get("name"))
     if name not in _NAMED:

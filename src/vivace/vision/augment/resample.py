@@ -16,6 +16,8 @@ __all__ = ["downscale", "resample", "resample_with", "rows_in_cache", "sampling_
 _BYTES_AT_ONCE = 5 << 20
 # Denominators of a perspective below this are behind the viewer or at the horizon.
 _HORIZON = 1e-2
+# From this share of a batch on, working on all of it costs less than gathering the rows.
+_MOST = 0.8
 
 
 def rows_in_cache(images: Tensor, n: int | None = None) -> Iterator[slice]:
@@ -33,25 +35,30 @@ def rows_in_cache(images: Tensor, n: int | None = None) -> Iterator[slice]:
         yield slice(start, min(start + step, n))
 
 
-def sampling_grid(matrices: Tensor, size: Size, align_corners: bool) -> Tensor:
+def sampling_grid(matrices: Tensor, size: Size, align_corners: bool, like: Tensor | None = None) -> Tensor:
     """Return where each pixel of a picture of `size` (height, width) comes from: `(n, height, width, 2)`.
 
     Args:
-        matrices: `(n, 3, 3)`, maps of new positions to old ones.
+        matrices: `(n, 3, 3)`, maps of new positions to old ones, on the CPU.
         size: height and width of the new pictures.
         align_corners: whether -1 and 1 are the centres of the corner pixels, rather than the outer edges.
+        like: a tensor of the device and type that the grid should have; by default those of `matrices`.
     """
     height, width = size
+    # asked while the matrices are on the CPU: nothing here waits for the device
+    perspective, last = matrices[:, 2, :2].abs().sum(1), matrices[:, 2, 2]
+    is_affine = bool(((perspective < 1e-7) & (last == 1)).all())
+    has_horizon = bool((perspective > last - _HORIZON).any())
+    matrices = matrices if like is None else matrices.to(like.device, like.dtype)
     x, y = (_positions(length, align_corners, matrices) for length in (width, height))
     along_x = matrices[:, :, 0, None] * x
     along_y = matrices[:, :, 1, None] * y + matrices[:, :, 2, None]
     # x and y as two planes: `grid_sample` has a fast path for them, and they are written without strides
     grid = matrices.new_empty((len(matrices), 2, height, width))
     torch.add(along_x[:, :2, None, :], along_y[:, :2, :, None], out=grid)
-    perspective, last = matrices[:, 2, :2].abs().sum(1), matrices[:, 2, 2]
-    if bool((perspective > 1e-7).any() | (last != 1).any()):
+    if not is_affine:
         below = along_x[:, 2, None, :] + along_y[:, 2, :, None]
-        if bool((perspective > last - _HORIZON).any()):
+        if has_horizon:
             below = below.clamp_(min=_HORIZON)
         grid.mul_(below.reciprocal_()[:, None])
     return grid.permute(0, 2, 3, 1)
@@ -149,17 +156,30 @@ def resample(
     is_channels_last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
     layout = torch.channels_last if is_channels_last else torch.contiguous_format
     out = torch.empty((*images.shape[:2], *size), dtype=images.dtype, device=images.device, memory_format=layout)
-    for code in [int(c) for c in codes.unique() if c >= 0]:
-        rows = _rows(codes == code)
-        out[rows] = dihedral_pixels(images[rows], code)
     factors = (
         _reductions(matrices, size_in, size) if mode != "nearest" else torch.ones((len(images), 2), dtype=torch.long)
     )
-    for pair in factors[codes < 0].unique(dim=0).tolist():
-        rows = _rows((codes < 0) & (factors == torch.tensor(pair)).all(1))
-        change = _after_downscale(size_in, (pair[0], pair[1]), align_corners)
-        _interpolate(images, change @ matrices, out, rows, (pair[0], pair[1]), mode, pad_mode, align_corners)
+    for rows, (down, across) in _groups(codes < 0, factors):
+        change = _after_downscale(size_in, (down, across), align_corners)
+        _interpolate(images, change @ matrices, out, rows, (down, across), mode, pad_mode, align_corners)
+    for code in [int(c) for c in codes.unique() if c >= 0]:
+        rows = _rows(codes == code)
+        out[rows] = dihedral_pixels(images[rows], code)
     return out
+
+
+def _groups(is_interpolated: Tensor, factors: Tensor) -> list[tuple[slice | Tensor, Size]]:
+    """Which rows to interpolate after shrinking by which factors: the largest group first.
+
+    Where that is most of the batch it is given all rows, which need no gathering; the later groups overwrite theirs.
+    """
+    out: list[tuple[int, slice | Tensor, Size]] = []
+    for down, across in factors[is_interpolated].unique(dim=0).tolist():
+        members = is_interpolated & (factors[:, 0] == down) & (factors[:, 1] == across)
+        count, n = int(members.sum()), len(members)
+        rows = slice(0, n) if count >= _MOST * n else _rows(members)
+        out.append((count, rows, (down, across)))
+    return [(rows, pair) for _, rows, pair in sorted(out, key=lambda group: -group[0])]
 
 
 def _rows(selected: Tensor) -> slice | Tensor:
@@ -188,9 +208,7 @@ def _interpolate(
             slice(rows.start + part.start, rows.start + part.stop) if isinstance(rows, slice) else chosen
         )
         pixels = downscale(images[at].to(working), *factors)
-        grid = sampling_grid(
-            matrices[chosen].to(pixels.device, pixels.dtype), (out.shape[-2], out.shape[-1]), align_corners
-        )
+        grid = sampling_grid(matrices[chosen], (out.shape[-2], out.shape[-1]), align_corners, pixels)
         moved = F.grid_sample(pixels, grid, mode=mode, padding_mode=pad_mode, align_corners=align_corners)
         out[at] = moved if out.is_floating_point() else moved.round_()
 
@@ -211,7 +229,7 @@ def resample_with(
     """
     size = (images.shape[-2], images.shape[-1]) if size is None else size
     pixels = images if images.dtype in (torch.float32, torch.float64) else images.float()
-    grid = sampling_grid(matrices.to(pixels.device, pixels.dtype), size, align_corners)
+    grid = sampling_grid(matrices, size, align_corners, pixels)
     for function in functions:
         grid = function(grid)
     moved = F.grid_sample(pixels, grid, mode=mode, padding_mode=pad_mode, align_corners=align_corners)

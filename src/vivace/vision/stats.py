@@ -1,0 +1,9 @@
+"""Channel means and standard deviations of well-known data sets, for `Normalize.from_stats`."""
+
+from __future__ import annotations
+
+__all__ = ["cifar_stats", "imagenet_stats", "mnist_stats"]
+
+imagenet_stats = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+cifar_stats = ([0.491, 0.482, 0.447], [0.247, 0.243, 0.261])
+mnist_stats = ([0.131], [0.308])
