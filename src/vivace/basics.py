@@ -503,6 +503,7 @@ from vivace.training.callbacks.data import (
 )
 from vivace.training.callbacks.ema import (
     EMA,
+    average_into,
 )
 from vivace.training.callbacks.gradients import (
     GradientAccumulation,
@@ -801,6 +802,7 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "average_into",
     "bn_bias_params",
     "broadcast_vec",
     "camel2snake",

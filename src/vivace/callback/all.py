@@ -21,6 +21,7 @@ from vivace.training.callbacks.data import (
 )
 from vivace.training.callbacks.ema import (
     EMA,
+    average_into,
 )
 from vivace.training.callbacks.gradients import (
     GradientAccumulation,
@@ -101,6 +102,7 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TrackerCallback",
     "TrainEvalCallback",
+    "average_into",
     "event",
     "mix_pairs",
     "paste_box",

@@ -64,7 +64,7 @@ class _SetUp:
         value = _item(self.items, index)
         for transform in self.before:
             try:
-                value = transform(value)
+                value = transform.on_item(value)
             except Exception as error:
                 raise _named(describe_item(self.items, index), transform, error) from error
         return value
@@ -161,7 +161,7 @@ class TfmdLists:
         value = _item(self.items, index)
         for transform in self.tfms.fs[self._first_tfm(value) :]:
             try:
-                value = transform(value, split_idx=self.split_idx)
+                value = transform.on_item(value, split_idx=self.split_idx)
             except Exception as error:
                 raise _named(describe_item(self.items, index), transform, error) from error
         return value
@@ -345,6 +345,12 @@ class Datasets:
     def kind(self) -> str | None:
         """What the target is: "category", "mask", …."""
         return next((tl.kind for tl in self.tls[self.n_inp :] if tl.kind is not None), None)
+
+    @property
+    def loss_func(self) -> Any:
+        """A loss that a transform of the target brings along (users' transforms may; the data layer knows none)."""
+        targets = [t for tl in self.tls[self.n_inp :] for t in reversed(tl.tfms.fs)]
+        return next((t.loss_func for t in targets if getattr(t, "loss_func", None) is not None), None)
 
     def new_items(self, items: Any, with_labels: bool = False, rm_tfms: int = 0) -> Self:
         """Return a data set of new items with these transforms: the inputs alone, or everything if `with_labels`."""

@@ -71,7 +71,7 @@ def summary(block: DataBlock, source: Any, bs: int = 4, show_batch: bool = False
 def _walk_part(tl: Any, value: Any) -> Any:
     print(f"  from {_brief(value) if not hasattr(value, 'iloc') else 'the row'}")
     for transform in tl.tfms.fs:
-        value = _step(transform, value, None)
+        value = _step(transform, value, None, on_item=True)
     return value
 
 
@@ -83,9 +83,9 @@ def _walk(pipeline: Pipeline, value: Any) -> Any:
     return value
 
 
-def _step(transform: Any, value: Any, split_idx: int | None) -> Any:
+def _step(transform: Any, value: Any, split_idx: int | None, *, on_item: bool = False) -> Any:
     try:
-        out = transform(value, split_idx=split_idx)
+        out = (transform.on_item if on_item else transform)(value, split_idx=split_idx)
     except Exception as error:
         print(f"    {transform!r} FAILED on {_brief(value)}: {type(error).__name__}: {error}")
         raise

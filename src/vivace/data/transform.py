@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
 import types
 import typing
@@ -51,12 +52,18 @@ def _annotated_types(function: Callable[..., Any], *, skip_self: bool) -> tuple[
     keeps_type = True
     if isinstance(annotation, str) or "return" in getattr(function, "__annotations__", {}):
         try:
-            hints = typing.get_type_hints(function)
-        except NameError:  # a name that exists only for type checkers
+            hints = typing.get_type_hints(_routine_of(function))
+        except (NameError, TypeError):  # a name that exists only for type checkers, a callable without annotations
             hints = {}
         annotation = hints.get(parameters[0].name, Any) if isinstance(annotation, str) else annotation
-        keeps_type = hints.get("return", None) is None
+        keeps_type = hints.get("return", Any) is Any  # a result whose type is spelt out is left as it is
     return _as_types(annotation), keeps_type
+
+
+def _routine_of(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) else type(function).__call__
 
 
 def _as_types(annotation: Any) -> tuple[type, ...] | None:
@@ -144,6 +151,18 @@ class Transform:
         if split_idx is not None and self.split_idx is not None and split_idx != self.split_idx:
             return x
         return self._walk(x, "_own_encoder", self._class_encoders)
+
+    def on_item(self, x: Any, split_idx: int | None = None) -> Any:
+        """Like calling it, but a tuple is one value (an item, a point), not a sample of several parts."""
+        if type(x) is not tuple or type(self).__call__ is not Transform.__call__:
+            return self(x, split_idx=split_idx)
+        if split_idx is not None and self.split_idx is not None and split_idx != self.split_idx:
+            return x
+        own = self.__dict__.get("_own_encoder")
+        for handler in [own] if own is not None else self._class_encoders:
+            if handler.types is None or isinstance(x, handler.types):
+                return handler.function(x) if own is not None else handler.function(self, x)
+        return x
 
     def decode(self, x: Any, split_idx: int | None = None) -> Any:
         """Undo `__call__` as far as it can be undone."""

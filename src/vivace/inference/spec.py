@@ -37,6 +37,8 @@ def to_json(value: Any) -> Any:
     """
     if value is None or isinstance(value, (bool, str)) and type(value) in (bool, str):
         return value
+    if isinstance(value, enum.IntEnum):  # such as Pillow's filters
+        return int(value)
     if isinstance(value, enum.Enum):
         return {"$enum": f"{type(value).__module__}:{type(value).__qualname__}", "value": to_json(value.value)}
     if isinstance(value, (int, np.integer)):

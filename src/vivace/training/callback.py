@@ -94,7 +94,9 @@ class _FromLearner:
         if callback is None:
             return self
         if callback.learn is None:
-            raise AttributeError(f"{type(callback).__name__} is not attached to a Learner yet, so it has no `{self.name}`.")
+            raise AttributeError(
+                f"{type(callback).__name__} is not attached to a Learner yet, so it has no `{self.name}`."
+            )
         return getattr(callback.learn, self.name)
 
 
@@ -190,10 +192,10 @@ class Callback:
         getattr(self, event_name)()
 
     # ------------------------------------------------------------------ not events
-    def attach(self) -> None:
+    def on_add(self) -> None:
         """Called when the callback has been added to a Learner."""
 
-    def detach(self) -> None:
+    def on_remove(self) -> None:
         """Called when the callback is taken off its Learner."""
 
     def close(self) -> None:

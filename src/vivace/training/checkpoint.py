@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,23 @@ def model_file(learn: Learner, file: str | os.PathLike[str]) -> Path:
     return path if path.suffix == ".pth" else path.with_name(path.name + ".pth")
 
 
-def save_model(file: str | os.PathLike[str], model: nn.Module, opt: Optimizer | None, with_opt: bool = True) -> None:
-    """Write the weights to `file`, together with the optimizer's state if there is one and `with_opt`."""
+def save_model(
+    file: str | os.PathLike[str],
+    model: nn.Module,
+    opt: Optimizer | None,
+    with_opt: bool = True,
+    pickle_protocol: int = 2,
+) -> None:
+    """Write the weights to `file`, together with the optimizer's state if there is one and `with_opt`.
+
+    The file appears whole or not at all. It is torch's own format, so that `torch.load(file, weights_only=True)` reads
+    it: the state dict, or `{"model": …, "opt": …}`.
+    """
     state: dict[str, Any] = model.state_dict()
     if opt is not None and with_opt:
         state = {"model": state, "opt": opt.state_dict()}
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as out:
-        torch.save(state, out)
+    with atomic_write(Path(file)) as out:
+        torch.save(state, out, pickle_protocol=pickle_protocol)
 
 
 def load_model(
@@ -47,31 +57,76 @@ def load_model(
 ) -> None:
     """Read weights (and the optimizer's state) from `file`.
 
+    Args:
+        file: what `save_model` wrote, or any file with a state dict.
+        model: gets the weights.
+        opt: gets the state of the optimizer, if the file has it and `with_opt`.
+        with_opt: whether to read that state; a file without it gives a warning.
+        device: where tensors are put while loading (None: the CPU).
+        strict: whether the weights must be exactly those of the model.
+
     Raises:
-        DataError: there is no such file, or its weights do not fit the model.
+        DataError: there is no such file, it is damaged, or its weights do not fit the model; the model is as before.
         UnsafeFileError: the file holds more than tensors and plain values; nothing of it was executed.
     """
-    if not Path(file).exists():
-        there = sorted(p.name for p in Path(file).parent.glob("*.pth"))
-        raise DataError(f"There is no saved model {file}; {'here are ' + ', '.join(there) if there else 'the folder has none'}.")
-    try:
-        state = torch.load(file, map_location=device if device is not None else "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnsafeFileError(f"{file} holds more than tensors and plain values, so it was not read: {error}") from error
-    has_opt = set(state) == {"model", "opt"}
+    state = _read(Path(file), device)
+    has_opt = set(state) == {"model", "opt"} and not isinstance(state["model"], Tensor)
     weights = state["model"] if has_opt else state
-    try:
-        model.load_state_dict(weights, strict=strict)
-    except RuntimeError as error:
-        raise DataError(f"The weights in {file} do not fit this model: {error}") from error
-    if has_opt and with_opt and opt is not None:
+    _check_fit(Path(file), model, weights, strict)
+    model.load_state_dict(weights, strict=strict)
+    if not with_opt or opt is None:
+        return
+    if has_opt:
         opt.load_state_dict(state["opt"])
+    else:
+        warnings.warn(
+            f"{file} holds no state of the optimizer (with_opt=False says that none is wanted).", stacklevel=3
+        )
 
 
-def save(learn: Learner, file: str | os.PathLike[str], with_opt: bool = True) -> Path:
+def _read(file: Path, device: torch.device | str | int | None) -> dict[str, Any]:
+    if not file.exists():
+        there = ", ".join(sorted(path.name for path in file.parent.glob("*.pth")))
+        raise DataError(f"There is no saved model {file}; {f'here are {there}' if there else 'its folder has none'}.")
+    try:
+        state = torch.load(file, map_location=torch.device("cpu" if device is None else device), weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(
+            f"{file} holds more than tensors and plain values (or is no model file), so it was not read: nothing of it "
+            f"was executed. Ask its author for a state dict or a safetensors file. torch says: {error}"
+        ) from error
+    except (RuntimeError, EOFError) as error:
+        raise DataError(f"{file} is damaged or no model file: {error}") from error
+    if not isinstance(state, dict):
+        raise DataError(f"{file} holds a {type(state).__name__}, where a dict of weights was expected.")
+    return state
+
+
+def _check_fit(file: Path, model: nn.Module, weights: dict[str, Any], strict: bool) -> None:
+    """Raise before anything is changed: torch copies what fits even when something else does not."""
+    own = model.state_dict()
+    problems = [
+        f"{name} is {tuple(weights[name].shape)} in the file and {tuple(own[name].shape)} in the model"
+        for name in own
+        if isinstance(own[name], Tensor)
+        and isinstance(weights.get(name), Tensor)
+        and own[name].shape != weights[name].shape
+    ]
+    if strict:
+        problems += [f"{name} is not in the file" for name in own if name not in weights]
+        problems += [f"{name} is not in the model" for name in weights if name not in own]
+    if problems:
+        listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise DataError(
+            f"The weights in {file} do not fit this model: {listed}. It was saved from another architecture, or for "
+            "another number of classes."
+        )
+
+
+def save(learn: Learner, file: str | os.PathLike[str], with_opt: bool = True, pickle_protocol: int = 2) -> Path:
     """See `Learner.save`."""
     path = model_file(learn, file)
-    save_model(path, learn.model, learn.opt, with_opt)
+    save_model(path, learn.model, learn.opt, with_opt, pickle_protocol)
     return path
 
 
@@ -92,10 +147,7 @@ def load(
 
 def move_optimizer(opt: Optimizer, device: torch.device) -> None:
     """Move the optimizer's state (momentum and the like) to `device`."""
-    inner = opt.torch_optimizer
-    if inner is None:
-        return
-    for values in inner.state.values():
+    for values in opt.state.values():
         for name, value in values.items():
             if isinstance(value, Tensor) and name != "step":
                 values[name] = to_device(value, device)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from vivace.nn.summary import module_summary
 
 from .callback import EVENTS
+from .loss_errors import name_of
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -32,8 +33,7 @@ def summary(learn: Learner) -> Text:
     out = io.StringIO()
     with torch.no_grad():
         out.write(module_summary(learn.model, *inputs))
-    opt_name = getattr(learn.opt_func, "__name__", None) or getattr(getattr(learn.opt_func, "func", None), "__name__", repr(learn.opt_func))
-    out.write(f"\nOptimizer used: {opt_name}\nLoss function: {learn.loss_func!r}\n")
+    out.write(f"\nOptimizer used: {name_of(learn.opt_func)}\nLoss function: {learn.loss_func!r}\n")
     if learn.opt is not None:
         n_frozen = learn.opt.frozen_idx
         state = "unfrozen" if n_frozen == 0 else f"frozen up to parameter group #{n_frozen}"
@@ -45,7 +45,7 @@ def summary(learn: Learner) -> Text:
 def show_training_loop(learn: Learner) -> None:
     """See `Learner.show_training_loop`."""
     indent = 0
-    loop = [e for e in EVENTS if e != "after_create" and "cancel" not in e]
+    loop = [name for name in EVENTS if name != "after_create" and "cancel" not in name]
     work = {
         "before_batch": "learn.pred = learn.model(*learn.xb)",
         "after_pred": "learn.loss = learn.loss_func(learn.pred, *learn.yb)",
@@ -61,5 +61,3 @@ def show_training_loop(learn: Learner) -> None:
         indent += when == "before"
         if event_name in work:
             print(f"{'  ' * indent}{work[event_name]}")
-
-

@@ -26,7 +26,7 @@ from .callbacks.recorder import Recorder
 from .callbacks.train_eval import TrainEvalCallback
 from .loss_errors import explain_backward_error, explain_loss_error, name_of
 from .losses import loss_for_kind
-from .metrics import Metric, as_metric
+from .metrics import as_metric
 from .optimizer import Optimizer
 from .optimizers import Adam
 from .runtime import Runtime
@@ -107,7 +107,7 @@ class Learner:
         self.metrics = metrics
         self.runtime = Runtime(getattr(dls, "device", None) or default_device())
         self.to(self.runtime.device)
-        self.cbs: L = L()
+        self.cbs: L[Any] = L()
         self._handlers: dict[str, list[Callback]] = {}
         if default_cbs:
             self.add_cbs([TrainEvalCallback(), Recorder(), ProgressCallback()])
@@ -250,7 +250,7 @@ class Learner:
         self.loss = self.loss.detach() if isinstance(self.loss, Tensor) else self.loss
 
     def _n_inp(self, batch: tuple[Any, ...]) -> int:
-        n_inp: int = getattr(self.dl, "n_inp", None) or getattr(self.dls, "n_inp", -1)
+        n_inp: int = getattr(self.dl, "n_inp", None) or getattr(self.dls, "n_inp", None) or -1
         return len(batch) if len(batch) == 1 else n_inp if n_inp > 0 else max(len(batch) - 1, 1)
 
     @property
@@ -280,7 +280,7 @@ class Learner:
         setattr(self, cb.name, cb)
         self.cbs.append(cb)
         self._sort_cbs()
-        cb.attach()
+        cb.on_add()
         return self
 
     def add_cbs(self, cbs: Callbacks) -> Learner:
@@ -299,7 +299,7 @@ class Learner:
             if self.__dict__.get(cb.name) is cb:
                 delattr(self, cb.name)
             self._sort_cbs()
-            cb.detach()
+            cb.on_remove()
         return self
 
     def remove_cbs(self, cbs: Callbacks) -> Learner:
@@ -363,14 +363,14 @@ class Learner:
         return list(self._handlers.get(event_name, ()))
 
     @property
-    def metrics(self) -> L:
+    def metrics(self) -> L[Any]:
         """The metrics, as `Metric` objects."""
         return self._metrics
 
     @metrics.setter
     def metrics(self, metrics: Any) -> None:
         listed = [] if metrics is None else metrics if isinstance(metrics, (list, tuple, L)) else [metrics]
-        self._metrics: L = L([as_metric(m) for m in listed], use_list=True)
+        self._metrics: L[Any] = L([as_metric(m) for m in listed], use_list=True)
 
     # ------------------------------------------------------------------ optimizer and freezing
     def create_opt(self) -> None:
@@ -494,7 +494,7 @@ class Learner:
         return lr_find.lr_find(self, start_lr, end_lr, num_it, stop_div, show_plot, suggest_funcs)
 
     # ------------------------------------------------------------------ using the model (predict.py)
-    def validate(self, ds_idx: int = 1, dl: Any = None, cbs: Callbacks = None) -> L:
+    def validate(self, ds_idx: int = 1, dl: Any = None, cbs: Callbacks = None) -> L[Any]:
         """Return the loss and the metrics on the validation set, another data set by number, or another loader."""
         return predict.validate(self, ds_idx, dl, cbs)
 
@@ -578,7 +578,7 @@ class Learner:
     # ------------------------------------------------------------------ files and descriptions
     def save(self, file: str | os.PathLike[str], with_opt: bool = True, pickle_protocol: int = 2) -> Path:
         """Write weights (and the optimizer's state) to `path/model_dir/file.pth`; the write is atomic."""
-        return checkpoint.save(self, file, with_opt)
+        return checkpoint.save(self, file, with_opt, pickle_protocol)
 
     def load(
         self,

@@ -21,7 +21,9 @@ def name_of(loss_func: Callable[..., Any]) -> str:
     return str(getattr(loss_func, "__name__", type(loss_func).__name__))
 
 
-def explain_loss_error(loss_func: Callable[..., Any], pred: Any, targets: tuple[Any, ...], error: Exception) -> LossError:
+def explain_loss_error(
+    loss_func: Callable[..., Any], pred: Any, targets: tuple[Any, ...], error: Exception
+) -> LossError:
     """Return a `LossError` that says what met in the loss, why that cannot work, and what to do."""
     met = f"predictions {_describe(pred)} and targets {', '.join(_describe(t) for t in targets)}"
     advice = _advice(pred, targets)
@@ -61,7 +63,7 @@ def _advice(pred: Any, targets: tuple[Any, ...]) -> str | None:
     target = targets[0]
     if pred.ndim and target.ndim and len(pred) != len(target):
         return f"the model gave {len(pred)} predictions for {len(target)} targets."
-    if target.dtype == torch.int64 and pred.is_floating_point() and pred.ndim == target.ndim + 1 and target.numel():
+    if target.dtype == torch.int64 and pred.is_floating_point() and pred.ndim == target.ndim + 1 > 1 and target.numel():
         return _advice_on_classes(pred, target)
     if target.is_floating_point() and pred.is_floating_point() and pred.shape != target.shape:
         return "predictions and targets of a regression must have one shape: reshape one of them."
@@ -72,10 +74,10 @@ def _advice(pred: Any, targets: tuple[Any, ...]) -> str | None:
 
 def _advice_on_classes(pred: Tensor, target: Tensor) -> str | None:
     n_outputs, lowest, highest = pred.shape[1], int(target.min()), int(target.max())
-    if 0 <= lowest and highest < n_outputs:
+    if lowest >= 0 and highest < n_outputs:
         return None
     odd = highest if highest >= n_outputs else lowest
     return (
-        f"the model has {n_outputs} outputs, so classes go from 0 to {n_outputs - 1}, but the targets hold class {odd}: "
-        "give the model more outputs (n_out), or check the labels."
+        f"the model has {n_outputs} outputs, so classes go from 0 to {n_outputs - 1}, but the targets hold "
+        f"class {odd}: give the model more outputs (n_out), or check the labels."
     )

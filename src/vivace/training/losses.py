@@ -59,7 +59,7 @@ class BaseLoss:
             targ = targ.float()
         reduction = reduction or self.reduction
         if self.flatten:
-            inp = inp.transpose(self.axis, -1).contiguous() if self.is_2d and inp.ndim > 1 else inp.contiguous()
+            inp = inp.movedim(self.axis, -1).contiguous() if self.is_2d and inp.ndim > 1 else inp.contiguous()
             n_classes = inp.shape[-1] if inp.ndim else 1
             inp, targ = inp.view(-1, n_classes) if self.is_2d else inp.view(-1), targ.contiguous().view(-1)
             if len(inp) != len(targ):

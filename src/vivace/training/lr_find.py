@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.randomness import no_random
@@ -24,15 +26,29 @@ if TYPE_CHECKING:
 __all__ = ["LRFinder", "SuggestedLRs", "lr_find", "minimum", "slide", "steep", "valley"]
 
 SuggestedLRs = Any  # a named tuple with one field for each function that suggests
+N_SKIPPED_AT_END = 5  # the last losses are those of the explosion
 
 
 class LRFinder(ParamScheduler):
-    """Raise the rate from `start_lr` to `end_lr` over `num_it` batches; stop early when the loss explodes."""
+    """Raise the rate from `start_lr` to `end_lr` over `num_it` batches, then end the fit.
 
-    def __init__(self, start_lr: float | Sequence[float] = 1e-7, end_lr: float | Sequence[float] = 10.0, num_it: int = 100, stop_div: bool = True) -> None:
-        one = SchedExp(start_lr, end_lr)
-        super().__init__({"lr": [SchedExp(s, e) for s, e in zip(start_lr, end_lr, strict=True)] if isinstance(start_lr, (list, tuple)) and isinstance(end_lr, (list, tuple)) else one})
+    Args:
+        start_lr: the first rate; a list: one for each parameter group.
+        end_lr: the last rate; a list: one for each parameter group.
+        num_it: how many batches.
+        stop_div: stop as soon as the running mean of the loss is above four times its lowest.
+    """
+
+    def __init__(
+        self,
+        start_lr: float | Sequence[float] = 1e-7,
+        end_lr: float | Sequence[float] = 10.0,
+        num_it: int = 100,
+        stop_div: bool = True,
+    ) -> None:
+        super().__init__({"lr": SchedExp(start_lr, end_lr)})
         self.num_it, self.stop_div = num_it, stop_div
+        self.best_loss = math.inf
 
     def before_fit(self) -> None:
         super().before_fit()
@@ -43,45 +59,51 @@ class LRFinder(ParamScheduler):
         super().before_batch()
 
     def after_batch(self) -> None:
-        losses = self.learn.recorder.losses  # waits for the device; a hundred batches bear it
-        if losses:
-            self.best_loss = min(self.best_loss, losses[-1])
-            if self.stop_div and (losses[-1] > 4 * self.best_loss or not math.isfinite(losses[-1])):
-                raise CancelFitException
-        if self.learn.train_iter >= self.num_it - 1:
+        super().after_batch()
+        loss = self.learn.recorder.smooth_loss  # waits for the device; a hundred batches bear it
+        self.best_loss = min(self.best_loss, loss)
+        is_lost = not math.isfinite(loss) or (self.stop_div and loss > 4 * self.best_loss)
+        if is_lost or self.learn.train_iter >= self.num_it:
             raise CancelFitException
 
     def before_validate(self) -> None:
         raise CancelValidException
 
 
-class _KeepState:
-    """Remember the model, the optimizer, the loaders' epochs and the Learner's history; put them back on leaving."""
-
-    def __init__(self, learn: Learner) -> None:
-        self.learn = learn
-
-    def __enter__(self) -> None:
-        learn = self.learn
-        self.model = {k: v.detach().clone() for k, v in learn.model.state_dict().items()}
-        self.was_training = learn.model.training
-        self.opt, learn.opt = learn.opt, None
-        self.requires_grad = [p.requires_grad for p in learn.model.parameters()]
-        self.epochs = [(dl, dl.epoch) for dl in getattr(learn.dls, "loaders", []) if hasattr(dl, "epoch")]
-        self.scaler = copy.deepcopy(learn.runtime.scaler.state_dict())
-
-    def __exit__(self, *error: Any) -> None:
-        learn = self.learn
-        learn.model.load_state_dict(self.model)
-        learn.model.train(self.was_training)
-        for parameter, wanted in zip(learn.model.parameters(), self.requires_grad, strict=True):
-            parameter.requires_grad_(wanted)
-            parameter.grad = None
-        learn.opt = self.opt
-        for dl, epoch in self.epochs:
+@contextmanager
+def _everything_kept(learn: Learner) -> Iterator[None]:
+    """Put back, on leaving: model, optimizer, loss scale, the loaders' epochs, and all global random states."""
+    model = learn.model
+    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    # what has no place in the state dict: buffers that are not persistent
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    modes = [(module, module.training) for module in model.modules()]
+    parameters = [(p, p.requires_grad, p.grad) for p in model.parameters()]
+    epochs = [(dl, dl.epoch) for dl in getattr(learn.dls, "loaders", []) if hasattr(dl, "epoch")]
+    scale = copy.deepcopy(learn.runtime.scaler.state_dict())
+    opt, learn.opt = learn.opt, None
+    try:
+        with no_random(torch.initial_seed(), reproducible=False):
+            yield
+    finally:
+        learn.opt = opt
+        model.load_state_dict(state)
+        _copy_back(buffers)
+        for module, was_training in modes:
+            module.training = was_training
+        for parameter, was_trained, gradient in parameters:
+            parameter.requires_grad_(was_trained)
+            parameter.grad = gradient
+        for dl, epoch in epochs:
             dl.epoch = epoch
-        if self.scaler:
-            learn.runtime.scaler.load_state_dict(self.scaler)
+        if scale:
+            learn.runtime.scaler.load_state_dict(scale)
+
+
+@torch.no_grad()
+def _copy_back(kept: list[tuple[Tensor, Tensor]]) -> None:
+    for buffer, value in kept:
+        buffer.copy_(value)
 
 
 def lr_find(
@@ -96,7 +118,7 @@ def lr_find(
     """Train for `num_it` batches while the rate rises, and suggest a rate. See Smith (arXiv:1506.01186).
 
     Model, optimizer, global randomness, the order of later epochs, and the disk are left as they were; the losses and
-    rates stay in `learn.recorder`.
+    rates stay in `learn.recorder`. Callbacks with `run_lr_find = False` (they save, log or stop) take no part.
 
     Args:
         learn: what to try.
@@ -109,32 +131,40 @@ def lr_find(
 
     Returns:
         A named tuple with one rate for each function.
+
+    Raises:
+        ArgumentError: `num_it` or the rates cannot work.
+        DataError: there are no training batches, or too few came before the loss exploded.
     """
-    if num_it < 2:
-        raise ArgumentError(f"lr_find needs num_it of 2 or more, got {num_it}.")
-    functions = [valley] if suggest_funcs is None else [suggest_funcs] if callable(suggest_funcs) else list(suggest_funcs)
-    n_batches = len(learn.dls.train)
+    if num_it < 2 or not 0 < start_lr < end_lr:
+        raise ArgumentError(
+            f"lr_find needs num_it of 2 or more and 0 < start_lr < end_lr, got num_it={num_it}, {start_lr}, {end_lr}."
+        )
+    try:
+        n_batches = len(learn.dls.train)
+    except TypeError:  # an iterable, which nobody knows the length of
+        n_batches = 1
     if n_batches == 0:
         raise DataError("lr_find needs training batches, and the training loader has none: lower bs.")
-    n_epoch = num_it // n_batches + 1
-    with no_random_change(), _KeepState(learn), learn.no_logging(), learn.no_bar():
-        learn.create_opt()
-        assert learn.opt is not None
-        learn.fit(n_epoch, cbs=LRFinder(start_lr, end_lr, num_it, stop_div))
-    losses, rates = learn.recorder.losses, learn.recorder.lrs[: len(learn.recorder.losses)]
-    skip = num_it // 10
-    enough = len(losses) - skip - 5
-    if enough < 5:
-        raise DataError(f"lr_find saw only {len(losses)} batches before the loss exploded; begin lower (start_lr) or take more (num_it).")
-    lrs, values = np.asarray(rates[skip:-5]), np.asarray(losses[skip:-5])
-    suggestions = [f(lrs, values, num_it) for f in functions]
-    names = [getattr(f, "func", f).__name__ for f in functions]
+    silent = [cb for cb in learn.cbs if not cb.run_lr_find]
+    with _everything_kept(learn), learn.no_logging(), learn.no_bar(), learn.removed_cbs(silent):
+        learn.fit(num_it // n_batches + 1, cbs=LRFinder(start_lr, end_lr, num_it, stop_div))
+    return _suggest(learn, num_it, suggest_funcs, show_plot)
+
+
+def _suggest(learn: Learner, num_it: int, suggest_funcs: Any, show_plot: bool) -> Any:
+    functions = [suggest_funcs or valley] if suggest_funcs is None or callable(suggest_funcs) else list(suggest_funcs)
+    losses, rates = learn.recorder.losses, learn.recorder.lrs
+    n_skipped = num_it // 10
+    if len(losses) - n_skipped - N_SKIPPED_AT_END < 5:
+        raise DataError(
+            f"lr_find saw only {len(losses)} batches, which is too few to suggest a rate: the loss exploded at once "
+            "(begin lower: start_lr), or there should be more (num_it)."
+        )
+    used = slice(n_skipped, -N_SKIPPED_AT_END)
+    found = [function(np.asarray(rates[used]), np.asarray(losses[used]), num_it) for function in functions]
+    names = [getattr(function, "func", function).__name__ for function in functions]
     if show_plot:
-        learn.recorder.plot_lr_find(suggestions=[point for _, point in suggestions], nms=names)
-    return namedtuple("SuggestedLRs", names)(*[float(rate) for rate, _ in suggestions])  # type: ignore[misc]
-
-
-def no_random_change() -> Any:
-    """Leave the global random states as they are now, whatever happens inside."""
-    return no_random(torch.initial_seed() % 2**32, reproducible=False)
-
+        learn.recorder.plot_lr_find(suggestions=[point for _, point in found], nms=names)
+    as_tuple: Any = namedtuple("SuggestedLRs", names)  # type: ignore[misc]  # the names are the user's choice
+    return as_tuple(*(float(rate) for rate, _ in found))

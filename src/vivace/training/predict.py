@@ -192,7 +192,7 @@ def _in_eval_mode(learn: Learner) -> Iterator[None]:
             setattr(learn, name, value)
 
 
-def validate(learn: Learner, ds_idx: int = 1, dl: Any = None, cbs: Any = None) -> L:
+def validate(learn: Learner, ds_idx: int = 1, dl: Any = None, cbs: Any = None) -> L[Any]:
     """See `Learner.validate`."""
     with validation_context(learn, cbs), _in_eval_mode(learn), learn.recorder.aside():
         learn._validate_epoch(_loader(learn, ds_idx, dl))

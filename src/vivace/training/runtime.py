@@ -38,7 +38,7 @@ class Runtime:
 
     # ------------------------------------------------------------------ settings
     def set_precision(self, amp_dtype: torch.dtype | None, **scaler_options: Any) -> None:
-        """Choose the dtype of the forward pass. Only float16 needs loss scaling; otherwise the scaler passes through."""
+        """Choose the dtype of the forward pass; only float16 needs loss scaling."""
         self.amp_dtype, self._scaler_options = amp_dtype, scaler_options
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=amp_dtype is torch.float16, **scaler_options)
 
@@ -84,7 +84,7 @@ class Runtime:
         """Compute gradients (of the scaled loss, in float16)."""
         if self.scaler.is_enabled():
             loss = self.scaler.scale(loss)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     def true_gradients(self, opt: Optimizer) -> AbstractContextManager[None]:
         """Return the context of the step, in which gradients have their true scale: callbacks may look, or clip."""
@@ -94,22 +94,18 @@ class Runtime:
     @contextmanager
     def _unscaled(self, opt: Optimizer) -> Iterator[None]:
         self.scaler.unscale_(opt)  # type: ignore[arg-type]  # it asks for `param_groups` only
-        self._is_unscaled = True
+        self._is_unscaled, is_cancelled = True, False
         try:
             yield
-        except Cancel:  # these gradients are kept and those of the next batch are added: both must be scaled
-            self.scaler.update()
-            for parameter in opt.all_parameters():
-                if parameter.grad is not None:
-                    parameter.grad.mul_(self.scaler.get_scale())
+        except Cancel:
+            is_cancelled = True
             raise
-        except BaseException:
-            self.scaler.update()
-            raise
-        else:
-            self.scaler.update()
         finally:
             self._is_unscaled = False
+            self.scaler.update()
+            if is_cancelled:  # these gradients may be kept, for those of the next batch to be added: both scaled
+                gradients = [p.grad for p in opt.all_parameters() if p.grad is not None]
+                torch._foreach_mul_(gradients, self.scaler.get_scale())
 
     _is_unscaled = False  # whether gradients of a scaled loss are at their true scale now
 

@@ -503,6 +503,7 @@ from vivace.training.callbacks.data import (
 )
 from vivace.training.callbacks.ema import (
     EMA,
+    average_into,
 )
 from vivace.training.callbacks.gradients import (
     GradientAccumulation,
@@ -1046,6 +1047,7 @@ __all__ = [
     "as_metric",
     "as_optimizer",
     "aug_transforms",
+    "average_into",
     "bb_pad",
     "bn_bias_params",
     "broadcast_vec",

@@ -14,6 +14,7 @@ from vivace.core.errors import DataError
 from vivace.core.types import TensorBBox, TensorImageBase, TensorMask, TensorMultiCategory, TensorPoint
 from vivace.data.category import CategoryMap
 from vivace.data.transform import ItemTransform, Transform
+from vivace.training.losses import MSELossFlat
 
 __all__ = ["AddMaskCodes", "BBoxLabeler", "PointScaler", "TensorBBoxCreate", "TensorPointCreate", "bb_pad"]
 
@@ -49,6 +50,7 @@ class TensorPointCreate(Transform):
     def __init__(self) -> None:
         super().__init__()
         self.c: int | None = None
+        self.loss_func = MSELossFlat()
 
     def encodes(self, o: Any) -> TensorPoint:
         return TensorPoint(torch.as_tensor(np.asarray(o)).reshape(-1, 2).float())

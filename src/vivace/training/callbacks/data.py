@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 
 from vivace.core.collection import L
 from vivace.core.device import to_detach
@@ -11,10 +12,13 @@ __all__ = ["CollectDataCallback", "ShortEpochCallback"]
 
 
 class CollectDataCallback(Callback):
-    """Keep all batches, with predictions and losses, in `data`."""
+    """Keep inputs, targets, prediction and loss of each batch in `data`, on the CPU."""
+
+    order = 95
+    run_lr_find = False
 
     def before_fit(self) -> None:
-        self.data: L = L()
+        self.data: L[Any] = L()
 
     def after_batch(self) -> None:
         learn = self.learn
@@ -22,22 +26,23 @@ class CollectDataCallback(Callback):
 
 
 class ShortEpochCallback(Callback):
-    """Train and validate on the first `pct` of the batches of each epoch.
+    """Train and validate on the first batches of each epoch only, to try things out.
 
     Args:
-        pct: which fraction of the batches.
+        pct: which fraction of the batches (at least one).
         short_valid: cut validation short too.
     """
+
+    order = 1000  # when all others have seen the last batch
 
     def __init__(self, pct: float = 0.01, short_valid: bool = True) -> None:
         self.pct, self.short_valid = pct, short_valid
 
     def after_batch(self) -> None:
-        if self.learn.iter / max(self.learn.n_iter, 1) < self.pct:
+        learn = self.learn
+        if learn.iter + 1 < self.pct * learn.n_iter:
             return
-        if self.learn.training:
+        if learn.training:
             raise CancelTrainException
         if self.short_valid:
             raise CancelValidException
-
-

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from vivace.core.device import find_bs
+from vivace.core.errors import ArgumentError
 from vivace.training.callback import Callback, CancelBatchException
 
 __all__ = ["GradientAccumulation", "GradientClip"]
@@ -12,7 +14,8 @@ __all__ = ["GradientAccumulation", "GradientClip"]
 class GradientAccumulation(Callback):
     """Update the weights only once `n_acc` samples have been seen; equal to batches of that size.
 
-    The loss must be a mean over samples. A remainder at the end of an epoch is carried into the next one.
+    The loss must be a mean over samples. A remainder at the end of an epoch is carried into the next one; one at the
+    end of the fit is dropped.
 
     Args:
         n_acc: how many samples make one step.
@@ -22,13 +25,15 @@ class GradientAccumulation(Callback):
     run_valid = False
 
     def __init__(self, n_acc: int = 32) -> None:
+        if n_acc < 1:
+            raise ArgumentError(f"GradientAccumulation needs n_acc of 1 or more samples, got {n_acc}.")
         self.n_acc = n_acc
 
     def before_fit(self) -> None:
         self.count = 0
 
     def after_loss(self) -> None:
-        n_samples = len(self.learn.yb[0])
+        n_samples = find_bs(self.learn.yb)
         self.learn.loss_grad = self.learn.loss_grad * (n_samples / self.n_acc)
         self.count += n_samples
 

@@ -14,7 +14,7 @@ class ShowGraphCallback(Callback):
     """Draw training and validation loss after each epoch: updated in place in a notebook, once at the end elsewhere."""
 
     order = 65
-    run_valid = False
+    run_lr_find = False
 
     def before_fit(self) -> None:
         self._display: Any = None
@@ -32,9 +32,9 @@ class ShowGraphCallback(Callback):
         import matplotlib.pyplot as plt
 
         if self.figure is None:
-            self.figure, self._ax = plt.subplots(figsize=(6, 4))
-        self._ax.clear()
-        self.learn.recorder.plot_loss(skip_start=0, ax=self._ax)
+            self.figure, self._axes = plt.subplots(figsize=(6, 4))
+        self._axes.clear()
+        self.learn.recorder.plot_loss(skip_start=0, ax=self._axes)
         if in_notebook():
             from IPython.display import display
 

@@ -22,7 +22,7 @@ class HookCallback(Callback):
 
     Args:
         modules: which ones (None: all without children that have parameters).
-        every: only each `every`-th training batch (None: all).
+        every: only each `every`-th batch of an epoch (None: all).
         remove_end: take the hooks off when training ends.
         is_forward: hook the forward pass rather than the backward pass.
         detach: detach what the hook sees.
@@ -31,6 +31,7 @@ class HookCallback(Callback):
     """
 
     run_valid = False
+    run_lr_find = False
 
     def __init__(
         self,
@@ -45,24 +46,27 @@ class HookCallback(Callback):
         self.modules, self.every, self.remove_end = modules, every, remove_end
         self.is_forward, self.detach, self.cpu, self.include_paramless = is_forward, detach, cpu, include_paramless
         self.hooks: Any = None
+        self._watched: Sequence[nn.Module] | None = None
 
     def hook(self, module: nn.Module, inputs: Any, output: Any) -> Any:
         """Return what to keep of a module's output."""
         raise NotImplementedError(f"{type(self).__name__} must define hook(self, module, input, output).")
 
     def before_fit(self) -> None:
-        if self.modules is None:
+        self._remove()
+        self._watched = self.modules
+        if self._watched is None:
             leaves = flatten_model(self.learn.model)
-            self.modules = [m for m in leaves if self.include_paramless or list(m.parameters(recurse=False))]
+            self._watched = [m for m in leaves if self.include_paramless or list(m.parameters(recurse=False))]
         if self.every is None:
             self._register()
 
     def before_batch(self) -> None:
-        if self.every is not None and self.learn.training and self.learn.train_iter % self.every == 0:
+        if self.every is not None and self.learn.iter % self.every == 0:
             self._register()
 
     def after_batch(self) -> None:
-        if self.every is not None and self.learn.training and self.learn.train_iter % self.every == 0:
+        if self.every is not None and self.learn.iter % self.every == 0:
             self._remove()
 
     def after_fit(self) -> None:
@@ -74,8 +78,8 @@ class HookCallback(Callback):
             self._remove()
 
     def _register(self) -> None:
-        assert self.modules is not None
-        self.hooks = Hooks(self.modules, self.hook, self.is_forward, self.detach, self.cpu)
+        assert self._watched is not None
+        self.hooks = Hooks(self._watched, self.hook, self.is_forward, self.detach, self.cpu)
 
     def _remove(self) -> None:
         if self.hooks is not None:
@@ -85,20 +89,27 @@ class HookCallback(Callback):
 class ActivationStats(HookCallback):
     """Keep mean, standard deviation, the share of values near zero (and a histogram) of each layer, batch by batch.
 
+    `stats` has a list for each batch, of a dict for each layer; its tensors stay on the device until they are shown.
+
     Args:
         with_hist: also keep a histogram, for `color_dim`.
         modules: which layers (None: all with parameters).
-        every: only each `every`-th training batch.
+        every: only each `every`-th batch of an epoch.
+        remove_end: take the hooks off when training ends.
     """
 
     order = -20
 
     def __init__(
-        self, with_hist: bool = False, modules: Sequence[nn.Module] | None = None, every: int | None = None, remove_end: bool = True
+        self,
+        with_hist: bool = False,
+        modules: Sequence[nn.Module] | None = None,
+        every: int | None = None,
+        remove_end: bool = True,
     ) -> None:
-        super().__init__(modules, every, remove_end)
+        super().__init__(modules, every, remove_end, cpu=False)
         self.with_hist = with_hist
-        self.stats: L = L()
+        self.stats: L[Any] = L()
 
     def before_fit(self) -> None:
         self.stats = L()
@@ -108,28 +119,28 @@ class ActivationStats(HookCallback):
         if not isinstance(output, Tensor):
             return None
         values = output.detach().float()
-        out: dict[str, Any] = {
-            "mean": values.mean().item(),
-            "std": values.std().item(),
-            "near_zero": (values <= 0.05).float().mean().item(),
+        out = {
+            "mean": values.mean(),
+            "std": values.std(correction=int(values.numel() > 1)),
+            "near_zero": (values <= 0.05).float().mean(),
         }
         if self.with_hist:
-            out["hist"] = values.cpu().histc(40, 0, 10)
+            out["hist"] = values.histc(40, 0, 10)
         return out
 
     def after_batch(self) -> None:
-        if self.learn.training and (self.every is None or self.learn.train_iter % self.every == 0):
+        if self.every is None or self.learn.iter % self.every == 0:
             self.stats.append(list(self.hooks.stored))
         super().after_batch()
 
-    def layer_stats(self, idx: int) -> L:
+    def layer_stats(self, idx: int) -> L[Any]:
         """Return [means, standard deviations, shares near zero] of layer number `idx`, one value a batch."""
         rows = [batch[idx] for batch in self.stats]
-        return L([[row[name] for row in rows] for name in ("mean", "std", "near_zero")], use_list=True)
+        return L([[float(row[name]) for row in rows] for name in ("mean", "std", "near_zero")], use_list=True)
 
     def hist(self, idx: int) -> Tensor:
         """Return the histograms of layer number `idx`, `(40, n_batches)`, log scale."""
-        return torch.stack([batch[idx]["hist"] for batch in self.stats]).t().float().log1p()
+        return torch.stack([batch[idx]["hist"] for batch in self.stats]).t().cpu().log1p()
 
     def plot_layer_stats(self, idx: int) -> None:
         """Draw mean, standard deviation and share near zero of layer number `idx` by batch."""

@@ -22,6 +22,7 @@ class CSVLogger(Callback):
     """
 
     order = 62
+    run_lr_find = False
 
     def __init__(self, fname: str = "history.csv", append: bool = False) -> None:
         self.fname, self.append = Path(fname), append

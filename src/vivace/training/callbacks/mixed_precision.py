@@ -6,27 +6,31 @@ from typing import Any
 
 import torch
 
+from vivace.core.errors import ArgumentError
 from vivace.training.callback import Callback
 
 __all__ = ["MixedPrecision"]
 
+_DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, torch.float16: torch.float16, torch.bfloat16: torch.bfloat16}
+
 
 class MixedPrecision(Callback):
-    """Run forward passes in float16 (with loss scaling) or bfloat16 while this callback is there.
+    """Run forward passes in float16 (with loss scaling) or bfloat16 as long as this callback is there.
 
     Args:
-        dtype: `torch.float16` or `torch.bfloat16`.
+        amp_mode: "fp16", "bf16", or the dtype.
         scaler_options: arguments of `torch.amp.GradScaler` (`init_scale`, `growth_interval`, …).
     """
 
     order = -20
 
-    def __init__(self, dtype: torch.dtype = torch.float16, **scaler_options: Any) -> None:
-        self.dtype, self.scaler_options = dtype, scaler_options
+    def __init__(self, amp_mode: str | torch.dtype = "fp16", **scaler_options: Any) -> None:
+        if amp_mode not in _DTYPES:
+            raise ArgumentError(f'MixedPrecision needs "fp16" or "bf16", got {amp_mode!r}.')
+        self.dtype, self.scaler_options = _DTYPES[amp_mode], scaler_options
 
-    def before_fit(self) -> None:
-        if self.learn.runtime.amp_dtype is not self.dtype:
-            self.learn.runtime.set_precision(self.dtype, **self.scaler_options)
+    def on_add(self) -> None:
+        self.learn.runtime.set_precision(self.dtype, **self.scaler_options)
 
-    def before_validate(self) -> None:
-        self.before_fit()
+    def on_remove(self) -> None:
+        self.learn.runtime.set_precision(None)

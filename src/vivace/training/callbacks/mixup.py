@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vivace.core.errors import ArgumentError
 from vivace.training.callback import Callback
 from vivace.training.predict import loss_not_reduced
 
@@ -45,31 +46,27 @@ class MixHandler(Callback):
 
     order = 60
     run_valid = False
+    lam: Tensor  # what stays of each sample of this batch, `(batch,)` or 0-d
+    yb1: tuple[Any, ...]  # the targets of the partners
 
     def __init__(self, alpha: float = 0.5) -> None:
         if alpha <= 0:
-            raise ValueError(f"{type(self).__name__} needs alpha above 0, got {alpha}.")
+            raise ArgumentError(f"{type(self).__name__} needs alpha above 0, got {alpha}.")
         self.alpha = alpha
         self.distrib = torch.distributions.Beta(torch.tensor(float(alpha)), torch.tensor(float(alpha)))
-
-    def before_fit(self) -> None:
-        self._own_loss: Callable[..., Any] | None = None
+        self._own_loss: Callable[..., Any] | None = None  # the Learner's, while it holds ours
 
     def before_train(self) -> None:
-        self._stack_y = getattr(self.learn.loss_func, "y_int", None)
         self._own_loss, self.learn.loss_func = self.learn.loss_func, self._mixed_loss
 
     def after_train(self) -> None:
-        self._give_back()
-
-    def after_cancel_fit(self) -> None:
         self._give_back()
 
     def close(self) -> None:
         self._give_back()
 
     def _give_back(self) -> None:
-        if getattr(self, "_own_loss", None) is not None:
+        if self._own_loss is not None:
             self.learn.loss_func, self._own_loss = self._own_loss, None
 
     def _mixes_targets(self) -> bool:

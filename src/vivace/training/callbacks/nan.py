@@ -6,7 +6,7 @@ import warnings
 
 import torch
 
-from vivace.training.callback import Callback, CancelBatchException, CancelFitException
+from vivace.training.callback import Callback, CancelFitException
 
 __all__ = ["TerminateOnNaNCallback"]
 
@@ -22,49 +22,40 @@ class TerminateOnNaNCallback(Callback):
     """
 
     order = -9
+    run_valid = False
+    run_lr_find = False
 
     def __init__(self, check_every: int = 50) -> None:
         self.check_every = check_every
+        self._losses: list[torch.Tensor] = []  # of batches that were not looked at yet
+        self._n_good = 0  # how many batches of this epoch were looked at and were good
 
     def before_train(self) -> None:
-        self._losses: list[torch.Tensor] = []
-        self._first = 0
+        self._losses, self._n_good = [], 0
 
-    def after_loss(self) -> None:
-        if not self.learn.training or self.learn.loss is None:
-            return
-        self._losses.append(self.learn.loss.detach())
-        if self.learn.loss.device.type == "cpu" and self._look() is not None:
-            raise CancelBatchException  # before the gradients of this batch reach the weights
-
-    def after_batch(self) -> None:
-        if self.learn.training and (self._bad is not None or len(self._losses) >= self.check_every):
+    def before_backward(self) -> None:
+        self._losses.append(self.learn.loss_grad.detach())
+        # on the CPU looking costs nothing, and stopping here keeps the gradients of this batch from the weights
+        if self.learn.loss_grad.device.type == "cpu" or len(self._losses) >= self.check_every:
             self._stop_if_bad()
 
     def after_train(self) -> None:
         self._stop_if_bad()
 
-    _bad: int | None = None
-
-    def before_fit(self) -> None:
-        self._bad = None
-
-    def _look(self) -> int | None:
-        """The number of the first bad batch among those kept, or None; the good ones are forgotten."""
-        if self._losses and self._bad is None:
-            finite = torch.isfinite(torch.stack(self._losses).float())
-            if not bool(finite.all()):
-                self._bad = self._first + int((~finite).nonzero()[0, 0])
-            self._first += len(self._losses)
-            self._losses = []
-        return self._bad
+    def close(self) -> None:
+        self._losses = []
 
     def _stop_if_bad(self) -> None:
-        bad = self._look()
-        if bad is None:
+        if not self._losses:
             return
+        is_finite = torch.isfinite(torch.stack(self._losses))
+        if bool(is_finite.all()):
+            self._n_good += len(self._losses)
+            self._losses = []
+            return
+        bad = self._n_good + int((~is_finite).nonzero()[0, 0])
         warnings.warn(
-            f"The loss is not a finite number since batch {bad} of epoch {self.learn.epoch}: training was stopped. "
+            f"The loss is not a finite number in batch {bad} of epoch {self.learn.epoch}: training was stopped. "
             "Try a lower learning rate, GradientClip, or look at that batch for bad values.",
             stacklevel=2,
         )

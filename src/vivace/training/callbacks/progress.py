@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vivace.core.report import make_reporter
+from vivace.core.report import Reporter, make_reporter
 from vivace.training.callback import Callback
 
 __all__ = ["ProgressCallback"]
@@ -16,24 +16,30 @@ class ProgressCallback(Callback):
     order = 61
 
     def __init__(self, kind: str = "auto") -> None:
-        self.kind = kind
-        self._reporter: Any = None
+        self.kind: Any = kind
+        self._reporter: Reporter | None = None
 
     def before_fit(self) -> None:
         if self.learn.logger is not print:  # somebody else writes, or nobody should
             self._reporter = None
             return
         self._reporter = make_reporter(self.kind)
-        self._reporter.start([str(n) for n in self.learn.recorder.metric_names])
+        self._reporter.start([str(name) for name in self.learn.recorder.metric_names])
         self.learn.logger = self._write_row
 
     def _write_row(self, values: Any) -> None:
-        self._reporter.row([_cell(v) for v in values])
+        assert self._reporter is not None
+        if isinstance(values, str):
+            self._reporter.message(values)
+        else:
+            self._reporter.row([_cell(v) for v in values])
 
     def after_batch(self) -> None:
         if self._reporter is None or not self.learn.create_mbar:
             return
         learn = self.learn
+        if not learn.n_iter:  # a loader without a length
+            return
         self._reporter.bar(learn.iter + 1, learn.n_iter, self._comment if learn.training else _valid_comment)
 
     def _comment(self) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from vivace.core.collection import L
+from vivace.core.report import format_time
 from vivace.training.callback import Callback
 from vivace.training.metrics import AvgLoss, Metric
 
@@ -22,7 +24,8 @@ class Recorder(Callback):
     """Keep losses, rates and metrics.
 
     `values` has one row an epoch: training loss (a running mean, bias-corrected), validation loss, metrics.
-    `losses`, `lrs` and `hps` have one value for each training batch; `metric_names` names the columns of the table.
+    `losses`, `lrs` and `hps` have one value for each training batch; `metric_names` names the columns of the table;
+    `iters` says how many training batches had been done at the end of each epoch.
 
     Args:
         add_time: whether the table has a column for the time of an epoch.
@@ -33,20 +36,27 @@ class Recorder(Callback):
 
     order = 50
 
-    def __init__(self, add_time: bool = True, train_metrics: bool = False, valid_metrics: bool = True, beta: float = 0.98) -> None:
+    def __init__(
+        self, add_time: bool = True, train_metrics: bool = False, valid_metrics: bool = True, beta: float = 0.98
+    ) -> None:
         self.add_time, self.train_metrics, self.valid_metrics, self.beta = add_time, train_metrics, valid_metrics, beta
-        self.values: L = L()
-        self.metric_names: L = L()
+        self.metric_names: L[Any] = L()
+        self.values: L[Any] = L()
         self.hps: dict[str, list[Any]] = {}
-        self.iters: list[int] = []  # how many training batches had been done at the end of each epoch
-        self.log: list[Any] = []
+        self.iters: list[int] = []
+        self.log: list[Any] = []  # the row of this epoch, with its number and time
+        self.has_row = False  # whether this epoch has a row in `values` (not one that was passed over)
         self._valid_loss = AvgLoss()
+        self._train_record: list[Any] | None = None
+        self._valid_record: list[Any] | None = None
+        self._is_begun, self._started = False, 0.0
         self._forget()
 
     def _forget(self) -> None:
         self._pending: list[Tensor] = []  # losses of batches, on the device
         self._smooth: list[float] = []  # their running means, as numbers
-        self._mean, self._n_smoothed, self._first_bad = 0.0, 0, None
+        self._mean, self._n_smoothed = 0.0, 0
+        self._first_bad: int | None = None  # the first batch of this fit whose loss was no number, until it was told
 
     # ------------------------------------------------------------------ what was measured
     @property
@@ -85,7 +95,7 @@ class Recorder(Callback):
 
     # ------------------------------------------------------------------ events
     def before_fit(self) -> None:
-        self.values, self.hps, self.iters = L(), {"lr": []}, []
+        self.values, self.hps, self.iters, self.log = L(), {"lr": []}, [], []
         self._forget()
         self.metric_names = L(["epoch", *self._columns()], use_list=True)
         if self.add_time:
@@ -99,49 +109,53 @@ class Recorder(Callback):
             return ["train_loss", *(f"train_{n}" for n in names[1:]), "valid_loss"]
         return ["train_loss", "valid_loss", *names[1:]] if self.valid_metrics else ["train_loss", "valid_loss"]
 
+    def _validated(self) -> list[Metric]:
+        return [self._valid_loss, *(self.learn.metrics if self.valid_metrics else [])]
+
     def before_epoch(self) -> None:
-        self._started = time.monotonic()
+        self._started, self._is_begun, self.has_row = time.monotonic(), False, False
+        self._train_record = self._valid_record = None
         self.log = [self.learn.epoch]
 
     def before_train(self) -> None:
+        self._is_begun = True
         self._reset(self.learn.metrics if self.train_metrics else [])
 
     def after_batch(self) -> None:
         learn = self.learn
-        if learn.loss is None or not learn.yb:  # a cancelled batch, or data without targets
+        if learn.loss is None:  # a cancelled batch, or data without targets
             return
         if learn.training:
+            assert learn.opt is not None
             self._pending.append(learn.loss.detach())
-            for name, value in learn.opt.hypers[-1].items() if learn.opt is not None else ():
-                if name in ("lr", "mom"):
-                    self.hps.setdefault(name, []).append(value)
+            self.hps["lr"].append(learn.opt.hyper("lr"))
             if self.train_metrics:
                 self._accumulate(learn.metrics)
         else:
-            self._accumulate([self._valid_loss, *(learn.metrics if self.valid_metrics else [])])
+            self._accumulate(self._validated())
+
+    def after_train(self) -> None:
+        if self.train_metrics:
+            self._train_record = self._record(self.learn.metrics)
 
     def before_validate(self) -> None:
-        self._train_record = self._record(self.learn.metrics) if self.train_metrics and self.log else []
-        self._reset([self._valid_loss, *(self.learn.metrics if self.valid_metrics else [])])
+        self._reset(self._validated())
 
     def after_validate(self) -> None:
-        metrics = [self._valid_loss, *(self.learn.metrics if self.valid_metrics else [])]
-        self._valid_record = self._record(metrics)
+        self._valid_record = self._record(self._validated())
         self.learn.final_record = L(self._valid_record, use_list=True)
 
     def after_epoch(self) -> None:
-        if len(self.log) != 1:
+        if not self._is_begun:
             return
-        train_loss = self.smooth_loss
-        if self.train_metrics and not hasattr(self, "_train_record"):
-            self._train_record = self._record(self.learn.metrics)
-        n_valid = 1 + (len(self.learn.metrics) if self.valid_metrics else 0)
-        row = [train_loss, *self.__dict__.pop("_train_record", []), *self.__dict__.pop("_valid_record", [math.nan] * n_valid)]
+        nothing = [math.nan] * len(self._validated())
+        row = [self.smooth_loss, *(self._train_record or []), *(self._valid_record or nothing)]
+        self.has_row = True
         self.values.append(L(row, use_list=True))
         self.learn.final_record = L(row, use_list=True)
         self.log += row
-        self.iters.append(len(self.losses))
         self._warn_of_nan()
+        self.iters.append(len(self.losses))
         if self.add_time:
             self.log.append(format_time(time.monotonic() - self._started))
         self.learn.logger(self.log)
@@ -149,14 +163,23 @@ class Recorder(Callback):
     def _warn_of_nan(self) -> None:
         if self._first_bad is None:
             return
-        n_iter = max(self.learn.n_iter, 1)
-        where = f"training batch {self._first_bad} of this fit"
+        batch = self._first_bad - (self.iters[-1] if self.iters else 0)
         self._first_bad = None
         warnings.warn(
-            f"The training loss is not finite since {where}: the model is lost. Try a lower learning rate "
-            f"(learn.lr_find()), GradientClip, or check the inputs for NaN; TerminateOnNaNCallback stops at once.",
-            stacklevel=2 + (n_iter < 0),
+            f"The training loss is not a finite number from batch {batch} of epoch {self.learn.epoch} on: the model is "
+            "lost. Try a lower learning rate (learn.lr_find()), GradientClip, or look at that batch for bad values; "
+            "TerminateOnNaNCallback stops before they reach the weights.",
+            stacklevel=2,
         )
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Measure something else for the duration of a block, perhaps within an epoch, whose row is kept."""
+        kept = self._train_record, self._valid_record
+        try:
+            yield
+        finally:
+            self._train_record, self._valid_record = kept
 
     @staticmethod
     def _reset(metrics: Sequence[Metric]) -> None:
@@ -172,7 +195,9 @@ class Recorder(Callback):
         return [_as_number(m.value) for m in metrics]
 
     # ------------------------------------------------------------------ pictures
-    def plot_loss(self, skip_start: int = 5, with_valid: bool = True, log: bool = False, show_epochs: bool = False, ax: Any = None) -> Any:
+    def plot_loss(
+        self, skip_start: int = 5, with_valid: bool = True, log: bool = False, show_epochs: bool = False, ax: Any = None
+    ) -> Any:
         """Draw the training loss by batch (without the first `skip_start`) and the validation loss by epoch."""
         import matplotlib.pyplot as plt
 
@@ -183,9 +208,11 @@ class Recorder(Callback):
         ax.set_xlabel("batch")
         ax.set_ylabel("loss")
         if with_valid and self.iters:
-            column = 1 + (len(self.learn.metrics) if self.train_metrics else 0)
+            column = list(self.metric_names).index("valid_loss") - 1
             points = [(n, row[column]) for n, row in zip(self.iters, self.values, strict=False) if n > skip_start]
-            draw([n for n, _ in points], [v for _, v in points], label="valid", marker="o" if len(points) < 30 else None)
+            draw(
+                [n for n, _ in points], [v for _, v in points], label="valid", marker="o" if len(points) < 30 else None
+            )
             ax.legend()
         if show_epochs:
             for n in self.iters:
@@ -198,7 +225,9 @@ class Recorder(Callback):
 
         names = list(self.hps if keys is None else keys)
         rows = -(-len(names) // 2)
-        _, axes = plt.subplots(rows, min(2, len(names)), figsize=figsize or (6 * min(2, len(names)), 4 * rows), squeeze=False)
+        _, axes = plt.subplots(
+            rows, min(2, len(names)), figsize=figsize or (6 * min(2, len(names)), 4 * rows), squeeze=False
+        )
         for ax, name in zip(axes.flatten(), names, strict=False):
             ax.plot(self.hps[name])
             ax.set_ylabel(name)
@@ -220,13 +249,6 @@ class Recorder(Callback):
         if suggestions:
             ax.legend(loc="best")
         return fig if return_fig else None
-
-
-def format_time(seconds: float) -> str:
-    """Return `m:ss`, or `h:mm:ss` from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
 
 
 def _as_number(value: Any) -> Any:

@@ -25,6 +25,7 @@ class TrackerCallback(Callback):
     """
 
     order = 60
+    run_lr_find = False
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class TrackerCallback(Callback):
             comp = np.less if "loss" in monitor or "error" in monitor else np.greater
         self.monitor, self.comp, self.min_delta, self.reset_on_fit = monitor, comp, abs(min_delta), reset_on_fit
         self._sign = -1 if comp(0, 1) else 1
-        self.best: float | None = None
+        self.best: Any = None
         self.new_best = False
 
     def before_fit(self) -> None:
@@ -46,7 +47,8 @@ class TrackerCallback(Callback):
         if self.monitor not in columns:
             hint = suggest(self.monitor, columns)
             raise ArgumentError(
-                f"{type(self).__name__} monitors {self.monitor!r}, which is not measured; columns are {', '.join(columns)}.{hint}"
+                f"{type(self).__name__} monitors {self.monitor!r}, which is not measured; "
+                f"columns are {', '.join(columns)}.{hint}"
             )
         self._column = columns.index(self.monitor)
         if self.reset_on_fit or self.best is None:
@@ -54,6 +56,9 @@ class TrackerCallback(Callback):
         self.new_best = False
 
     def after_epoch(self) -> None:
+        if not self.learn.recorder.has_row:  # an epoch that was passed over
+            self.new_best = False
+            return
         value = self.learn.recorder.values[-1][self._column]
         self.new_best = bool(self.comp(value - self._sign * self.min_delta, self.best))
         if self.new_best:

@@ -1,6 +1,19 @@
-"""Augmentation: of batches here, of single pictures in `vivace.vision.item_transforms`."""
+"""Augmentation: of batches, and (from `vivace.vision.item_transforms`) of single pictures."""
 
 from __future__ import annotations
+
+from vivace.vision.item_transforms import (
+    CropPad,
+    DihedralItem,
+    FlipItem,
+    OldRandomCrop,
+    PadMode,
+    RandomCrop,
+    RandomResizedCrop,
+    RatioResize,
+    Resize,
+    ResizeMethod,
+)
 
 from .affine import AffineCoordTfm, Augmentation, FusedGeometry
 from .aug_transforms import aug_transforms, setup_aug_tfms
@@ -35,18 +48,28 @@ __all__ = [
     "Augmentation",
     "Brightness",
     "Contrast",
+    "CropPad",
     "DeterministicDihedral",
     "DeterministicDraw",
     "DeterministicFlip",
     "Dihedral",
+    "DihedralItem",
     "Flip",
+    "FlipItem",
     "FusedGeometry",
     "FusedLighting",
     "HSVTfm",
     "Hue",
     "LightingTfm",
+    "OldRandomCrop",
+    "PadMode",
+    "RandomCrop",
     "RandomErasing",
+    "RandomResizedCrop",
     "RandomResizedCropGPU",
+    "RatioResize",
+    "Resize",
+    "ResizeMethod",
     "Rotate",
     "Saturation",
     "SpaceTfm",
