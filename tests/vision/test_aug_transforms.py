@@ -190,3 +190,46 @@ def test_names_of_the_public_module_are_what_it_lists() -> None:
     assert augment.__all__ == sorted(augment.__all__)
     assert all(hasattr(augment, name) for name in augment.__all__)
     assert RandomResizedCropGPU.__name__ in augment.__all__
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    x, keys, n_threads = photos(16, 64, 64), fresh_keys(16), torch.get_num_threads()
+    pipeline = Pipeline([*aug_transforms(size=48, min_scale=0.5), Hue()], split_idx=0)
+    results = []
+    try:
+        for n in (1, 2, 3):
+            torch.set_num_threads(n)
+            with use_keys(keys):
+                results.append(plain_tensor(pipeline(TensorImage(x))))
+            assert torch.get_num_threads() == n
+    finally:
+        torch.set_num_threads(n_threads)
+    assert torch.allclose(results[0], results[1], atol=1e-6)
+    assert torch.allclose(results[0], results[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])
+def test_it_works_in_inference_mode_and_beside_gradients(mode: Any) -> None:
+    with mode():
+        x = TensorImage(photos(6) + 0)
+        out = Pipeline(aug_transforms(size=16), split_idx=0)(x)
+    assert out.is_inference() == (mode is torch.inference_mode)
+    assert not out.requires_grad
+
+
+def test_gradients_reach_the_images() -> None:
+    x = photos(4).requires_grad_()
+    out = aug_transforms(size=16)[0](TensorImage(x), split_idx=0)
+    plain_tensor(out).sum().backward()
+    assert x.grad is not None
+    assert bool((x.grad != 0).any())
+
+
+def test_an_error_in_a_thread_reaches_the_caller() -> None:
+    from vivace.vision.augment.rows import for_rows
+
+    def fail(rows: slice) -> None:
+        raise RuntimeError(f"at {rows.start}")
+
+    with pytest.raises(RuntimeError, match="at 0"):
+        for_rows(torch.zeros(8, 3, 4, 4), 8, fail)

@@ -4,132 +4,55 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self, Unpack
 
 import numpy as np
-from PIL import Image
+import torch
 from torch import Tensor
 
 from vivace.core.collection import L
-from vivace.core.errors import ArgumentError, DataError, ItemError, VivaceError
+from vivace.core.errors import ArgumentError, DataError
 from vivace.core.types import TensorCategory, TensorMask, TensorMultiCategory, TensorPoint
 
-from .loader import DataLoader
+from .loader import DataLoader, TfmdDL
 from .loaders import DataLoaders
-from .transform import Pipeline, Transform
+from .making import ItemsSoFar, first_for_prediction, make_value
+from .options import LoaderOptions, check_names, known_options
+from .sources import as_items, item_at, take
+from .transform import Pipeline
 from .transforms import ToTensor
 
 __all__ = ["Datasets", "TfmdLists"]
 
-_TARGET_TYPES: dict[str, type] = {
+# A prediction is a plain tensor; this is what it stands for, given what the target is.
+_TYPE_OF_KIND: dict[str, type[Tensor]] = {
     "category": TensorCategory,
     "multi_category": TensorMultiCategory,
     "mask": TensorMask,
     "points": TensorPoint,
 }
+OnError = Literal["raise", "skip"]
 
 
-def _take(items: Any, indices: Any) -> Any:
-    """Some of the items, as the same kind of collection."""
-    if hasattr(items, "iloc"):
-        return items.iloc[list(indices)]
-    return L([items[int(i)] for i in indices], use_list=True)
+class _Split:
+    """What `TfmdLists` and `Datasets` share: they are split, iterated, and made into loaders."""
 
-
-def _item(items: Any, index: int) -> Any:
-    return items.iloc[index] if hasattr(items, "iloc") else items[index]
-
-
-def describe_item(items: Any, index: int) -> str:
-    """Return how messages call an item: its number, and its path or value."""
-    item = _item(items, index)
-    text = os.fspath(item) if isinstance(item, (str, os.PathLike)) else f"row {item.name}" if hasattr(item, "iloc") else repr(item)
-    return f"Item {index} ({text if len(text) < 200 else text[:200] + '…'})"
-
-
-class _SetUp:
-    """What a transform sees of the training items when it is set up: the results of the transforms before it."""
-
-    def __init__(self, items: Any, before: Sequence[Transform]) -> None:
-        self.items, self.before = items, before
-
-    @property
-    def vocab(self) -> Any:
-        return next((t.vocab for t in reversed(self.before) if getattr(t, "vocab", None) is not None), None)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, index: int) -> Any:
-        value = _item(self.items, index)
-        for transform in self.before:
-            try:
-                value = transform.on_item(value)
-            except Exception as error:
-                raise _named(describe_item(self.items, index), transform, error) from error
-        return value
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-
-def _named(item: str, transform: Transform, error: Exception) -> ItemError:
-    cause = str(error) if isinstance(error, VivaceError) else f"{type(error).__name__}: {error}"
-    return ItemError(f"{item} failed in {transform.name}: {cause}")
-
-
-class TfmdLists:
-    """Items, each passed through the same transforms.
-
-    Args:
-        items: a list, an `L`, an array, or a DataFrame (its rows).
-        tfms: the transforms, in their order.
-        use_list: turn `items` into an `L` of its elements.
-        do_setup: set the transforms up on the training items.
-        split_idx: which data set this is (0: training, 1: validation, None: all).
-        splits: the indices of the training items, the validation items, ….
-    """
-
-    prefers_threads = True
-
-    def __init__(
-        self,
-        items: Any,
-        tfms: Any = None,
-        use_list: bool | None = None,
-        do_setup: bool = True,
-        split_idx: int | None = None,
-        splits: Sequence[Sequence[int]] | None = None,
-    ) -> None:
-        keep = hasattr(items, "iloc") or (isinstance(items, L) and not use_list)
-        self.items: Any = items if keep else L(items, use_list=True) if isinstance(items, (list, tuple)) else L(items)
-        listed = [] if tfms is None else tfms if isinstance(tfms, (list, tuple, L, Pipeline)) else [tfms]
-        self.tfms = listed if isinstance(listed, Pipeline) else Pipeline(list(listed))
-        self.tfms = self.tfms.copy(split_idx)
-        self.split_idx = split_idx
-        self.splits = None if splits is None else L([L([int(i) for i in s], use_list=True) for s in splits], use_list=True)
-        self.for_prediction = False
-        if do_setup:
-            self.setup()
-
-    def setup(self) -> None:
-        """Let each transform see the training items, after the transforms before it."""
-        train = self.items if self.splits is None else _take(self.items, self.splits[0])
-        for position, transform in enumerate(self.tfms.fs):
-            transform.setup(_SetUp(train, self.tfms.fs[:position]))
-
-    def _new(self, items: Any, split_idx: int | None) -> Self:
-        return type(self)(items, self.tfms, do_setup=False, split_idx=split_idx)
+    prefers_threads = True  # opening files releases the interpreter lock
+    splits: L[L[int]] | None
+    dl_type: type[DataLoader] | None
 
     def subset(self, i: int) -> Self:
-        """Return the items of split `i`, with the same transforms."""
-        if self.splits is None:
-            raise DataError("These items are not split.")
-        return self._new(_take(self.items, self.splits[i]), split_idx=i)
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: Any) -> Any:
+        raise NotImplementedError
 
     @property
     def n_subsets(self) -> int:
-        """How many splits there are."""
+        """How many subsets there are: 1 if the items are not split."""
         return 1 if self.splits is None else len(self.splits)
 
     @property
@@ -142,108 +65,242 @@ class TfmdLists:
         """The validation items."""
         return self.subset(1)
 
-    def __len__(self) -> int:
-        return len(self.items)
+    def overlapping_splits(self) -> bool:
+        """Return whether an item is in more than one subset."""
+        every = [i for split in self.splits or [] for i in split]
+        return len(every) != len(set(every))
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
+    def dataloaders(
+        self,
+        bs: int = 64,
+        shuffle_train: bool | None = None,
+        shuffle: bool = True,
+        path: str | os.PathLike[str] = ".",
+        device: torch.device | str | None = None,
+        val_bs: int | None = None,
+        after_item: Any = None,
+        after_batch: Any = None,
+        seed: int | None = None,
+        **options: Unpack[LoaderOptions],
+    ) -> DataLoaders:
+        """Return loaders over the subsets (over all items if they are not split).
+
+        Args:
+            bs: samples in a batch.
+            shuffle_train: another name for `shuffle`.
+            shuffle: bring the training items into a new order in every epoch.
+            path: where a `Learner` on these loaders writes.
+            device: where batches go; None: the default device.
+            val_bs: samples in a batch of the other loaders; None: `bs`.
+            after_item: transforms of single samples; None: `ToTensor`.
+            after_batch: transforms of batches, on the device.
+            seed: fixes order and augmentation; None: `set_seed` does.
+            options: less common settings, see `LoaderOptions`, and those that the class of loaders has of its own.
+
+        Raises:
+            ArgumentTypeError: an unknown keyword.
+        """
+        dl_type = options.pop("dl_type", None) or self.dl_type or TfmdDL
+        named = ("bs", "shuffle_train", "shuffle", "path", "device", "val_bs", "after_item", "after_batch", "seed")
+        check_names(f"{type(self).__name__}.dataloaders", options, {*named, *known_options(dl_type)})
+        subsets = [self] if self.splits is None else [self.subset(i) for i in range(self.n_subsets)]
+        own: list[dict[str, Any]] = [dict(o) for o in options.pop("dl_kwargs", None) or [{} for _ in subsets]]
+        if len(own) != len(subsets):
+            raise ArgumentError(f"dl_kwargs holds {len(own)} dicts for {len(subsets)} loaders: one for each is needed.")
+        if options.pop("val_shuffle", False):
+            own[1:] = [{"shuffle": True, **o} for o in own[1:]]
+        if (n := options.pop("n", None)) is not None:
+            own[0].setdefault("n", n)
+        rest: dict[str, Any] = {**options}
+        rest["on_error"] = rest.get("on_error") or "raise"
+        return DataLoaders.from_dsets(
+            *subsets,
+            bs=bs,
+            val_bs=val_bs,
+            shuffle=shuffle if shuffle_train is None else shuffle_train,
+            path=path,
+            device=device,
+            after_item=[ToTensor()] if after_item is None else after_item,
+            after_batch=after_batch,
+            seed=seed,
+            dl_type=dl_type,
+            dl_kwargs=own,
+            **rest,
+        )
+
+
+class TfmdLists(_Split):
+    """Items, each passed through the same transforms when it is asked for.
+
+    Args:
+        items: a list, table (its rows), array or data set.
+        tfms: the transforms: one, a list or a `Pipeline`.
+        use_list: make an `L` of the items whatever they are.
+        do_setup: set the transforms up.
+        split_idx: which subset this is for transforms (0: training, 1: validation, None: any).
+        train_setup: set up on the training items alone; False: on all.
+        splits: the indices of the training items, the validation items, ….
+        types: accepted because scripts pass it; types are found when they are needed.
+        verbose: print what is set up.
+        dl_type: the class of loaders that `dataloaders` makes.
+        on_error: "skip": set-up leaves out items that fail; "raise": it ends with an error that names the item.
+
+    Raises:
+        DataError: `splits` names an item that is not there.
+        ItemError: (when indexed) a transform failed; the message names item, transform and cause.
+    """
+
+    def __init__(
+        self,
+        items: Any,
+        tfms: Any = None,
+        use_list: bool | None = None,
+        do_setup: bool = True,
+        split_idx: int | None = None,
+        train_setup: bool = True,
+        splits: Sequence[Sequence[int]] | None = None,
+        types: Any = None,
+        verbose: bool = False,
+        dl_type: type[DataLoader] | None = None,
+        *,
+        on_error: OnError = "raise",
+    ) -> None:
+        self.items = as_items(items, use_list)
+        self.tfms = (tfms if isinstance(tfms, Pipeline) else Pipeline(tfms)).copy(split_idx)
+        self.split_idx, self.dl_type, self.types, self.on_error = split_idx, dl_type, types, on_error
+        self.splits = None if splits is None else _checked(splits, len(self.items))
+        self.for_prediction = False
+        if do_setup:
+            self.setup(train_setup, verbose)
+
+    def setup(self, train_setup: bool = True, verbose: bool = False) -> None:
+        """Let each transform see the items (the training items alone if `train_setup`), after those before it."""
+        if verbose:
+            print(f"Setting up {self.tfms}")
+        seen = take(self.items, self.splits[0]) if self.splits is not None and train_setup else self.items
+        for position, transform in enumerate(self.tfms.fs):
+            transform.setup(ItemsSoFar(seen, self.tfms.fs[:position], skip_failing=self.on_error == "skip"))
+
+    def _new(self, items: Any, split_idx: int | None) -> Self:
+        return type(self)(
+            items, self.tfms, do_setup=False, split_idx=split_idx, types=self.types, dl_type=self.dl_type, on_error=self.on_error
+        )  # fmt: skip
+
+    def subset(self, i: int) -> Self:
+        """Return the items of subset `i`, with the same transforms.
+
+        Raises:
+            DataError: there is no such subset.
+        """
+        if self.splits is None or i >= len(self.splits):
+            raise DataError(
+                f"There is no subset {i}: the items are in {self.n_subsets}. Give `splits`, two lists of indices."
+            )
+        return self._new(take(self.items, self.splits[i]), split_idx=i)
+
+    def new_empty(self) -> Self:
+        """Return the same without items."""
+        return self._new(L(), self.split_idx)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, (int, np.integer)) or (isinstance(index, Tensor) and index.ndim == 0):
+        """Return the value of one item; for a slice, list or mask an `L` of values."""
+        if _is_single(index):
             i = int(index)
             if not -len(self) <= i < len(self):
                 raise IndexError(f"There is no item {i}: there are {len(self)}.")
             return self._make(i % len(self))
-        positions = range(len(self))[index] if isinstance(index, slice) else L(range(len(self)), use_list=True)[index]
-        return L([self._make(i) for i in positions], use_list=True)
+        return L([self._make(i) for i in L(range(len(self)), use_list=True)[index]], use_list=True)
 
     def _make(self, index: int) -> Any:
-        value = _item(self.items, index)
-        for transform in self.tfms.fs[self._first_tfm(value) :]:
-            try:
-                value = transform.on_item(value, split_idx=self.split_idx)
-            except Exception as error:
-                raise _named(describe_item(self.items, index), transform, error) from error
-        return value
-
-    def _first_tfm(self, value: Any) -> int:
-        """Where to begin: a picture given for prediction needs no getter that finds its file."""
-        if not self.for_prediction:
-            return 0
-        for position, transform in enumerate(self.tfms.fs):
-            getter = getattr(transform, "enc", None)
-            opens = getattr(getattr(getter, "__self__", None), "tensor_type", None) is not None
-            if opens and isinstance(value, (Image.Image, np.ndarray, bytes, bytearray, Tensor, str, os.PathLike)):
-                reads_rows = any(getattr(getattr(t, "enc", None), "reads_rows", False) for t in self.tfms.fs[:position])
-                return position if reads_rows or not isinstance(value, (str, os.PathLike)) else 0
-        return 0
+        begin = first_for_prediction(self.tfms.fs, item_at(self.items, index)) if self.for_prediction else 0
+        return make_value(self.items, index, self.tfms.fs[begin:], self.split_idx)
 
     def decode(self, value: Any) -> Any:
         """Undo the transforms as far as they can be undone."""
         return self.tfms.decode(value)
 
     def show(self, value: Any, ctx: Any = None, **kwargs: Any) -> Any:
-        """Show a decoded value."""
-        decoded = self.decode(value)
-        return decoded.show(ctx=ctx, **kwargs) if hasattr(decoded, "show") else ctx
+        """Show a value, decoded, on `ctx` (matplotlib axes) and return the axes."""
+        return _show(self.decode(value), ctx, **kwargs)
 
     @property
     def vocab(self) -> Any:
-        """The vocabulary of the last transform that has one, or None."""
-        return next((t.vocab for t in reversed(self.tfms.fs) if getattr(t, "vocab", None) is not None), None)
+        """The vocabulary of the last transform that has one; None without."""
+        return self._of_transforms("vocab")
 
     @property
     def c(self) -> int | None:
-        """How many outputs the target needs, if a transform says so."""
-        return next((t.c for t in reversed(self.tfms.fs) if getattr(t, "c", None)), None)
+        """How many outputs this part needs as a target; None if no transform says so."""
+        return self._of_transforms("c") or None
 
     @property
     def kind(self) -> str | None:
-        """What the value is as a target ("category", …), if a transform says so."""
+        """What this part is as a target: "category", "mask", …; None if no transform says so."""
         return self.tfms.kind
 
-    def dataloaders(self, bs: int = 64, **kwargs: Any) -> DataLoaders:
-        """Return loaders over the splits; see `Datasets.dataloaders`."""
-        return make_loaders(self, bs=bs, **kwargs)
+    @property
+    def loss_func(self) -> Any:
+        """The loss that a transform of this part brings along; None without."""
+        return self._of_transforms("loss_func")
+
+    def _of_transforms(self, name: str) -> Any:
+        values = (getattr(t, name, None) for t in reversed(self.tfms.fs))
+        return next((v for v in values if v is not None and v != 0), None)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} items, {self.tfms})"
 
 
-class Datasets:
-    """Items, each made into several parts (inputs, then targets) by a list of transforms each.
+class Datasets(_Split):
+    """Items, each made into a tuple of parts (inputs, then targets) by a list of transforms for each part.
 
     Args:
-        items: a list, or a DataFrame (its rows).
-        tfms: for each part the transforms that make it from an item.
-        tls: the parts as `TfmdLists`, instead of `items` and `tfms`.
-        n_inp: how many parts are inputs (None: all but the last).
+        items: a list, table (its rows), array or data set.
+        tfms: for each part its transforms.
+        tls: the parts themselves, as `TfmdLists`, instead of `items` and `tfms`.
+        n_inp: how many parts are inputs; None: all but the last.
         dl_type: the class of loaders that `dataloaders` makes.
         splits: the indices of the training items, the validation items, ….
-        do_setup: set the transforms up on the training items.
-    """
+        use_list, do_setup, split_idx, train_setup, types, verbose, on_error: as for `TfmdLists`.
 
-    prefers_threads = True
+    Raises:
+        ArgumentError: neither items nor parts are given.
+    """
 
     def __init__(
         self,
         items: Any = None,
-        tfms: Sequence[Any] | None = None,
+        tfms: Sequence[Any] | Pipeline | None = None,
         tls: Sequence[TfmdLists] | None = None,
         n_inp: int | None = None,
         dl_type: type[DataLoader] | None = None,
-        splits: Sequence[Sequence[int]] | None = None,
+        *,
         use_list: bool | None = None,
         do_setup: bool = True,
+        split_idx: int | None = None,
+        train_setup: bool = True,
+        splits: Sequence[Sequence[int]] | None = None,
+        types: Any = None,
+        verbose: bool = False,
+        on_error: OnError = "raise",
     ) -> None:
+        if tls is None and items is None:
+            raise ArgumentError("Datasets needs `items` (and `tfms`, a list of transforms for each part), or `tls`.")
         if tls is None:
-            if items is None:
-                raise ArgumentError("Datasets needs items.")
-            first = TfmdLists(items, (tfms or [None])[0], use_list, do_setup, splits=splits)
-            rest = [TfmdLists(first.items, t, do_setup=do_setup, splits=splits) for t in (tfms or [None])[1:]]
-            tls = [first, *rest]
-        self.tls: L = L(list(tls), use_list=True)
-        self.n_inp = n_inp if n_inp is not None else max(1, len(self.tls) - 1)
+            items = as_items(items, use_list)
+            made = (
+                TfmdLists(items, t, None, do_setup, split_idx, train_setup, splits, types, verbose, on_error=on_error)
+                for t in tfms or [None]
+            )
+            tls = list(made)
+        self.tls: L[TfmdLists] = L(tls, use_list=True)
+        self.n_inp = max(1, len(self.tls) - 1) if n_inp is None else n_inp
         self.dl_type = dl_type
 
     @property
@@ -252,84 +309,77 @@ class Datasets:
         return self.tls[0].items
 
     @property
-    def splits(self) -> Any:
-        """The indices of the training items, the validation items, …."""
+    def splits(self) -> L[L[int]] | None:  # type: ignore[override]
+        """The indices of the training items, the validation items, …; None if they are not split."""
         return self.tls[0].splits
 
     @property
     def split_idx(self) -> int | None:
-        """Which data set this is."""
-        return self.tls[0].split_idx  # type: ignore[no-any-return]
+        """Which subset this is."""
+        return self.tls[0].split_idx
 
     @property
-    def tfms(self) -> list[Pipeline]:
+    def tfms(self) -> L[Pipeline]:
         """The transforms of each part."""
-        return [tl.tfms for tl in self.tls]
+        return L([tl.tfms for tl in self.tls], use_list=True)
 
-    def _with(self, tls: Sequence[TfmdLists], n_inp: int | None = None) -> Self:
-        return type(self)(tls=tls, n_inp=self.n_inp if n_inp is None else n_inp, dl_type=self.dl_type)
+    def _with(self, tls: Sequence[TfmdLists]) -> Self:
+        return type(self)(tls=tls, n_inp=self.n_inp, dl_type=self.dl_type)
 
     def subset(self, i: int) -> Self:
-        """Return split `i`."""
+        """Return the items of subset `i`, with the same transforms."""
         return self._with([tl.subset(i) for tl in self.tls])
 
-    @property
-    def n_subsets(self) -> int:
-        """How many splits there are."""
-        return self.tls[0].n_subsets  # type: ignore[no-any-return]
+    def new_empty(self) -> Self:
+        """Return the same without items."""
+        return self._with([tl.new_empty() for tl in self.tls])
 
-    @property
-    def train(self) -> Self:
-        """The training items."""
-        return self.subset(0)
+    def new_items(self, items: Any, with_labels: bool = False, rm_tfms: int = 0) -> Self:
+        """Return a data set of other items for prediction: validation transforms, inputs only.
 
-    @property
-    def valid(self) -> Self:
-        """The validation items."""
-        return self.subset(1)
+        Args:
+            items: what the training items are, or pictures (also arrays, bytes, tensors) themselves.
+            with_labels: make the targets, too.
+            rm_tfms: leave out so many of each part's first transforms.
+        """
+        items = as_items([items] if isinstance(items, (str, os.PathLike)) else items)
+        made = []
+        for tl in self.tls if with_labels else self.tls[: self.n_inp]:
+            new = tl._new(items, split_idx=1)
+            new.tfms = Pipeline(new.tfms.fs[rm_tfms:], split_idx=1)
+            new.for_prediction = True
+            made.append(new)
+        return self._with(made)
 
     def __len__(self) -> int:
         return len(self.tls[0])
 
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, (int, np.integer)) or (isinstance(index, Tensor) and index.ndim == 0):
-            return tuple(tl[index] for tl in self.tls)
-        return L(list(zip(*[tl[index] for tl in self.tls], strict=True)), use_list=True)
+        """Return the tuple of one item; for a slice, list or mask an `L` of tuples."""
+        parts = [tl[index] for tl in self.tls]
+        return tuple(parts) if _is_single(index) else L(zip(*parts, strict=True), use_list=True)
 
-    def decode(self, sample: Any) -> tuple[Any, ...]:
+    def decode(self, o: Any) -> tuple[Any, ...]:
         """Undo the transforms of each part as far as they can be undone."""
-        return tuple(tl.decode(part) for tl, part in zip(self.tls, sample, strict=False))
+        return tuple(tl.decode(part) for tl, part in zip(self.tls, o, strict=False))
 
     def decode_target(self, prediction: Any, batch: Any = None) -> Any:
-        """Return a decoded prediction (a class index, a mask of labels, numbers) as people read it."""
+        """Return a prediction (index of a class, one-hot vector, mask, numbers; a tuple of them) as people read it."""
         targets = self.tls[self.n_inp :]
         if len(targets) == 1:
-            return self._decode_one(targets[0], prediction)
+            return _decode_prediction(targets[0], prediction)
         parts = prediction if isinstance(prediction, tuple) else (prediction,)
-        return tuple(self._decode_one(tl, p) for tl, p in zip(targets, parts, strict=False))
+        return tuple(_decode_prediction(tl, p) for tl, p in zip(targets, parts, strict=False))
 
-    @staticmethod
-    def _decode_one(tl: TfmdLists, prediction: Any) -> Any:
-        kind = tl.kind
-        if kind == "category" and isinstance(prediction, Tensor) and prediction.ndim == 1:
-            prediction = prediction.argmax()  # a loss of the user's left the scores as they were
-        target_type = _TARGET_TYPES.get(kind or "")
-        value = prediction.as_subclass(target_type) if target_type is not None and isinstance(prediction, Tensor) else prediction
-        return tl.decode(value)
-
-    def show(self, sample: Any, ctx: Any = None, **kwargs: Any) -> Any:
-        """Show a sample."""
-        for part in self.decode(sample):
-            if hasattr(part, "show"):
-                ctx = part.show(ctx=ctx, **kwargs)
+    def show(self, o: Any, ctx: Any = None, **kwargs: Any) -> Any:
+        """Show a sample, decoded, on `ctx` (matplotlib axes) and return the axes."""
+        for part in self.decode(o):
+            ctx = _show(part, ctx, **kwargs)
         return ctx
 
     @property
     def vocab(self) -> Any:
-        """The vocabulary of the data; an `L` of them when several parts have different ones."""
+        """The vocabulary of the parts; an `L` of them where several parts have one of their own."""
         found: list[Any] = []
         for tl in self.tls:
             if tl.vocab is not None and not any(v is tl.vocab for v in found):
@@ -338,60 +388,53 @@ class Datasets:
 
     @property
     def c(self) -> int | None:
-        """How many outputs the target needs."""
+        """How many outputs the target needs; None if no transform says so."""
         return next((tl.c for tl in reversed(self.tls) if tl.c), None)
 
     @property
     def kind(self) -> str | None:
-        """What the target is: "category", "mask", …."""
+        """What the first target is: "category", "mask", …; None if no transform says so."""
         return next((tl.kind for tl in self.tls[self.n_inp :] if tl.kind is not None), None)
 
     @property
+    def target_kinds(self) -> L[str | None]:
+        """What each target is."""
+        return L([tl.kind for tl in self.tls[self.n_inp :]], use_list=True)
+
+    @property
     def loss_func(self) -> Any:
-        """A loss that a transform of the target brings along (users' transforms may; the data layer knows none)."""
-        targets = [t for tl in self.tls[self.n_inp :] for t in reversed(tl.tfms.fs)]
-        return next((t.loss_func for t in targets if getattr(t, "loss_func", None) is not None), None)
-
-    def new_items(self, items: Any, with_labels: bool = False, rm_tfms: int = 0) -> Self:
-        """Return a data set of new items with these transforms: the inputs alone, or everything if `with_labels`."""
-        chosen = self.tls if with_labels else self.tls[: self.n_inp]
-        made = []
-        for tl in chosen:
-            new = tl._new(items if hasattr(items, "iloc") else L(items, use_list=isinstance(items, (list, tuple))), split_idx=1)
-            if rm_tfms:
-                new.tfms = Pipeline(new.tfms.fs[rm_tfms:], split_idx=1)
-            new.for_prediction = True
-            made.append(new)
-        return self._with(made)
-
-    def new_empty(self) -> Self:
-        """Return a data set with these transforms and no items."""
-        return self._with([tl._new(L(), split_idx=tl.split_idx) for tl in self.tls])
-
-    def overlapping_splits(self) -> bool:
-        """Whether an item is in more than one split."""
-        everything = [i for split in self.splits or [] for i in split]
-        return len(everything) != len(set(everything))
-
-    def dataloaders(self, bs: int = 64, **kwargs: Any) -> DataLoaders:
-        """Return loaders over the splits.
-
-        Args:
-            bs: samples in a batch.
-            kwargs: `val_bs`, `shuffle`, `drop_last`, `num_workers`, `device`, `path`, `after_item` (default: `ToTensor`),
-                `before_batch`, `after_batch`, `seed`, `on_error`, `dl_kwargs`, …: see `DataLoaders.from_dsets`.
-        """
-        return make_loaders(self, bs=bs, **kwargs)
+        """A loss that a target's transform brings along (users' may; the data layer knows none); None without."""
+        return next((tl.loss_func for tl in self.tls[self.n_inp :] if tl.loss_func is not None), None)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({len(self)} items, parts: {[str(t) for t in self.tfms]})"
+        return f"{type(self).__name__}({len(self)} items, parts: {'; '.join(str(t) for t in self.tfms)})"
 
 
-def make_loaders(dsets: Any, bs: int = 64, after_item: Any = None, dl_type: Any = None, loaders: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
-    """Return loaders over the splits of a data set (over all of it, when it is not split)."""
-    if "shuffle_train" in kwargs:
-        kwargs["shuffle"] = kwargs.pop("shuffle_train")
-    parts = [dsets] if dsets.splits is None else [dsets.subset(i) for i in range(dsets.n_subsets)]
-    item_tfms = [ToTensor()] if after_item is None else after_item
-    dl_type = dl_type or getattr(dsets, "dl_type", None) or DataLoader
-    return (loaders or DataLoaders.from_dsets)(*parts, bs=bs, after_item=item_tfms, dl_type=dl_type, **kwargs)
+def _is_single(index: Any) -> bool:
+    return isinstance(index, (int, np.integer)) or (isinstance(index, (Tensor, np.ndarray)) and index.ndim == 0)
+
+
+def _checked(splits: Sequence[Sequence[int]], n_items: int) -> L[L[int]]:
+    checked = [L([int(i) for i in split], use_list=True) for split in splits]
+    for split in checked:
+        outside = [i for i in (min(split), max(split)) if not -n_items <= i < n_items] if split else []
+        if outside:
+            raise DataError(
+                f"The split names item {outside[0]}, but there are {n_items} items, 0 to {n_items - 1}. Splits hold "
+                "positions; of a table whose index has gaps use the row numbers, or call reset_index(drop=True) first."
+            )
+    return L(checked, use_list=True)
+
+
+def _show(value: Any, ctx: Any, **kwargs: Any) -> Any:
+    show: Callable[..., Any] | None = getattr(value, "show", None)
+    return ctx if show is None else show(ctx=ctx, **kwargs)
+
+
+def _decode_prediction(tl: TfmdLists, prediction: Any) -> Any:
+    if not isinstance(prediction, Tensor):
+        return tl.decode(prediction)
+    if tl.kind == "category" and prediction.ndim == 1:
+        prediction = prediction.argmax()  # a loss of the user's left the scores as they were
+    meaning = _TYPE_OF_KIND.get(tl.kind or "")
+    return tl.decode(prediction if meaning is None else prediction.as_subclass(meaning))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import mimetypes
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vivace.core.collection import L
 from vivace.core.errors import DataError
+
+from .transform import Transform
 
 __all__ = [
     "AttrGetter",
@@ -22,124 +23,162 @@ __all__ = [
     "image_extensions",
 ]
 
-image_extensions: set[str] = {k for k, v in mimetypes.types_map.items() if v.startswith("image/")} | {".webp", ".jp2", ".avif", ".heic"}
+PathLike = str | os.PathLike[str]
+MAX_NAMES_IN_MESSAGE = 8
+
+# Spelt out: Python's own table of file types depends on what the machine has installed.
+image_extensions: set[str] = set(
+    ".apng .avif .bmp .dib .gif .heic .heif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .jpx .pbm .pcx .pgm .png .pnm .ppm "
+    ".tga .tif .tiff .webp".split()
+)
 
 
 def get_files(
-    path: str | os.PathLike[str],
+    path: PathLike,
     extensions: str | Iterable[str] | None = None,
     recurse: bool = True,
     folders: str | Iterable[str] | None = None,
     followlinks: bool = True,
-) -> L:
-    """Return the files below `path`, sorted; hidden files and folders are left out.
+) -> L[Path]:
+    """Return the files below `path`, sorted; hidden files and folders (`.name`) are left out.
 
     Args:
-        path: the folder.
-        extensions: only files that end so (".jpg"), upper or lower case; None: all.
-        recurse: also look into folders.
-        folders: only into these folders of `path`.
-        followlinks: also into folders that are links.
+        path: the folder to look in.
+        extensions: only files with one of these endings (`".jpg"`, or a list), in upper or lower case; None: all.
+        recurse: also look into folders, at any depth.
+        folders: look only into these folders of `path` (a name or a list), not at files beside them. `"."` stands for
+            the files beside them. None: everywhere.
+        followlinks: also look into folders that are links; a link that leads back into its own parent is not followed.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: `path` does not exist, or is a file.
     """
     root = Path(path)
-    if not root.exists():
-        raise DataError(f"There is no folder {root}.{_nearby(root)}")
     if not root.is_dir():
-        raise DataError(f"{root} is a file, not a folder.")
-    wanted = None if extensions is None else {e.lower() for e in ([extensions] if isinstance(extensions, str) else extensions)}
-    inside = None if folders is None else {folders} if isinstance(folders, str) else set(folders)
-    found: list[Path] = []
-    for where, dirs, files in os.walk(root, followlinks=followlinks):
-        if not recurse:
-            dirs[:] = []
-        elif inside and Path(where) == root:
-            dirs[:] = [d for d in dirs if d in inside]
-        else:
-            dirs[:] = [d for d in dirs if not d.startswith(".")]
-        dirs.sort()
-        if inside and "." not in inside and Path(where) == root:
-            continue
-        for name in sorted(files):
-            if not name.startswith(".") and (wanted is None or os.path.splitext(name)[1].lower() in wanted):
-                found.append(Path(where) / name)
-    return L(found, use_list=True)
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(f"The folder {root} {what}.{'' if root.exists() else _nearby(root)}")
+    rules = _Rules(
+        None if extensions is None else {e.lower() for e in _as_list(extensions)},
+        recurse,
+        None if folders is None else set(_as_list(folders)),
+        followlinks,
+    )
+    return L(_walk(root, rules, is_root=True, above=(os.path.realpath(root),)), use_list=True)
+
+
+class _Rules(NamedTuple):
+    extensions: set[str] | None
+    recurse: bool
+    folders: set[str] | None
+    followlinks: bool
+
+    def is_wanted(self, name: str) -> bool:
+        return not name.startswith(".") and (
+            self.extensions is None or os.path.splitext(name)[1].lower() in self.extensions
+        )
+
+
+def _as_list(names: str | Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else [str(n) for n in names]
+
+
+def _walk(folder: Path, rules: _Rules, is_root: bool, above: tuple[str, ...]) -> Iterator[Path]:
+    """The files of a folder and the folders in it, by name: the order of sorted paths."""
+    only = rules.folders if is_root else None
+    with os.scandir(folder) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        if entry.is_dir(follow_symlinks=True):
+            chosen = entry.name in only if only is not None else rules.recurse and not entry.name.startswith(".")
+            if not chosen or (entry.is_symlink() and not rules.followlinks):
+                continue
+            real = os.path.realpath(entry.path)
+            if real not in above:
+                yield from _walk(folder / entry.name, rules, is_root=False, above=(*above, real))
+        elif (only is None or "." in only) and rules.is_wanted(entry.name):
+            yield folder / entry.name
 
 
 def _nearby(path: Path) -> str:
-    parent = next((p for p in path.parents if p.exists()), None)
+    """What a person who mistyped a folder may have meant."""
+    parent = next((p for p in path.absolute().parents if p.is_dir()), None)
     if parent is None:
         return ""
-    names = sorted(p.name + "/" for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))[:8]
-    return f" In {parent} there are the folders {', '.join(names)}." if names else f" {parent} has no folders."
+    names = sorted(p.name for p in parent.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not names:
+        return f" {parent} has no folders."
+    more = ", …" if len(names) > MAX_NAMES_IN_MESSAGE else ""
+    return f" In {parent} there are {', '.join(names[:MAX_NAMES_IN_MESSAGE])}{more}."
 
 
-def get_image_files(path: str | os.PathLike[str], recurse: bool = True, folders: str | Iterable[str] | None = None) -> L:
-    """Return the image files below `path`, sorted; see `get_files`."""
+def get_image_files(path: PathLike, recurse: bool = True, folders: str | Iterable[str] | None = None) -> L[Path]:
+    """Return the files below `path` with an ending of `image_extensions`, sorted; see `get_files`."""
     return get_files(path, extensions=image_extensions, recurse=recurse, folders=folders)
 
 
-def get_text_files(path: str | os.PathLike[str], recurse: bool = True, folders: str | Iterable[str] | None = None) -> L:
+def get_text_files(path: PathLike, recurse: bool = True, folders: str | Iterable[str] | None = None) -> L[Path]:
     """Return the `.txt` files below `path`, sorted; see `get_files`."""
-    return get_files(path, extensions=[".txt"], recurse=recurse, folders=folders)
+    return get_files(path, extensions=".txt", recurse=recurse, folders=folders)
 
 
-def FileGetter(  # noqa: N802
-    suf: str = "", extensions: str | Iterable[str] | None = None, recurse: bool = True, folders: str | Iterable[str] | None = None
-) -> Callable[[Any], L]:
-    """Return a function that finds files below `path/suf`."""
+def FileGetter(
+    suf: PathLike = "",
+    extensions: str | Iterable[str] | None = None,
+    recurse: bool = True,
+    folders: str | Iterable[str] | None = None,
+) -> Callable[[PathLike], L[Path]]:
+    """Return a function that finds files below `path/suf`; see `get_files`."""
 
-    def find_files(path: str | os.PathLike[str], extensions: Any = extensions, recurse: bool = recurse, folders: Any = folders) -> L:
+    def find_files(path: PathLike) -> L[Path]:
         return get_files(Path(path) / suf, extensions, recurse, folders)
 
     return find_files
 
 
-def ImageGetter(suf: str = "", recurse: bool = True, folders: str | Iterable[str] | None = None) -> Callable[[Any], L]:  # noqa: N802
-    """Return a function that finds image files below `path/suf`."""
+def ImageGetter(
+    suf: PathLike = "", recurse: bool = True, folders: str | Iterable[str] | None = None
+) -> Callable[[PathLike], L[Path]]:
+    """Return a function that finds image files below `path/suf`; see `get_image_files`."""
 
-    def find_images(path: str | os.PathLike[str], recurse: bool = recurse, folders: Any = folders) -> L:
+    def find_images(path: PathLike) -> L[Path]:
         return get_image_files(Path(path) / suf, recurse, folders)
 
     return find_images
 
 
-class ItemGetter:
-    """Take entry `i` of an item.
+class ItemGetter(Transform):
+    """Take one entry of an item: of a tuple, a dict, a row.
 
     Args:
-        i: an index or key.
+        i: index or key of the entry.
     """
 
-    order = 0
+    _sees_tuple = True
+    uses_global_random = False
+    reads_rows = True  # the path of a picture, given for prediction, does not go through it
 
     def __init__(self, i: Any) -> None:
+        super().__init__()
         self.i = i
 
-    def __call__(self, o: Any) -> Any:
+    def encodes(self, o: Any) -> object:
         return o[self.i]
 
-    def __repr__(self) -> str:
-        return f"ItemGetter({self.i!r})"
 
-
-class AttrGetter:
-    """Take an attribute of an item.
+class AttrGetter(Transform):
+    """Take one attribute of an item.
 
     Args:
-        nm: the attribute's name.
-        default: what to return without it.
+        nm: name of the attribute.
+        default: what to return for an item without it.
     """
 
-    order = 0
+    _sees_tuple = True
+    uses_global_random = False
 
     def __init__(self, nm: str, default: Any = None) -> None:
+        super().__init__()
         self.nm, self.default = nm, default
 
-    def __call__(self, o: Any) -> Any:
+    def encodes(self, o: Any) -> object:
         return getattr(o, self.nm, self.default)
-
-    def __repr__(self) -> str:
-        return f"AttrGetter({self.nm!r})"

@@ -9,80 +9,105 @@ from pathlib import Path
 from typing import Any
 
 from vivace.core.collection import L
-from vivace.core.errors import DataError, suggest
+from vivace.core.errors import ArgumentError, DataError, suggest
 
 __all__ = ["ColReader", "RegexLabeller", "parent_label"]
 
 
 def parent_label(o: str | os.PathLike[str]) -> str:
-    """Return the name of the folder that the file is in."""
+    """Return the name of the folder that the file `o` is in."""
     return Path(o).parent.name
 
 
 class RegexLabeller:
-    """Return the first group of a pattern.
+    """Label an item with what the first group of a pattern matches in it.
 
     Args:
-        pat: a regular expression with a group.
-        match: it must begin where the text begins (otherwise anywhere).
+        pat: a regular expression with a group, such as `r"^(.*)_\\d+.jpg$"`.
+        match: the pattern must begin where the text begins; otherwise it may stand anywhere.
+
+    Raises:
+        ArgumentError: the pattern has no group, or is no regular expression.
+        DataError: (when called) the pattern is not found in the item.
     """
 
     def __init__(self, pat: str | re.Pattern[str], match: bool = False) -> None:
-        self.pat, self.match = re.compile(pat), match
+        try:
+            self.pat = re.compile(pat)
+        except re.error as error:
+            raise ArgumentError(f"{pat!r} is no regular expression: {error}.") from error
+        if not self.pat.groups:
+            raise ArgumentError(f"The pattern {self.pat.pattern!r} has no group: put the label's part in parentheses.")
+        self.match = match
 
-    def __call__(self, o: Any, **kwargs: Any) -> str:
+    def __call__(self, o: Any) -> str:
         text = str(o).replace(os.sep, "/")
         found = self.pat.match(text) if self.match else self.pat.search(text)
         if found is None:
-            raise DataError(f"The pattern {self.pat.pattern!r} finds no label in {text!r}.")
-        if not self.pat.groups:
-            raise DataError(f"The pattern {self.pat.pattern!r} has no group: put the label's part in parentheses.")
+            raise DataError(f"The pattern {self.pat.pattern!r} is not in {text!r}, so this item has no label.")
         return found.group(1)
 
     def __repr__(self) -> str:
-        return f"RegexLabeller({self.pat.pattern!r})"
+        return f"RegexLabeller({self.pat.pattern!r}{', match=True' if self.match else ''})"
 
 
 class ColReader:
-    """Read one or several columns of a row.
+    """Read one column of a row, or several.
+
+    Rows may be rows of a DataFrame, dicts, named tuples or plain sequences.
 
     Args:
-        cols: a column's name or number, or a list of them.
-        pref: put before each value (a `Path` is joined).
+        cols: name or number of the column, or a list of them (the result is then an `L`).
+        pref: put before each value; a `Path` is joined with it, a text is put before it as it is.
         suff: put after each value.
-        label_delim: split the value at this into a list of labels.
+        label_delim: split the value here, into a list of labels (an empty or missing value: no labels).
+
+    Raises:
+        DataError: (when called) a row has no such column.
     """
 
-    reads_rows = True
+    reads_rows = True  # an item that is a picture or its path, given for prediction, does not go through it
 
-    def __init__(self, cols: Any, pref: str | os.PathLike[str] = "", suff: str = "", label_delim: str | None = None) -> None:
-        self.cols = L(cols)
-        self.pref = str(pref) + os.path.sep if isinstance(pref, Path) else str(pref)
+    def __init__(
+        self, cols: Any, pref: str | os.PathLike[str] = "", suff: str = "", label_delim: str | None = None
+    ) -> None:
+        self.cols: L[Any] = L(cols)
+        self.pref = str(pref) + os.path.sep if isinstance(pref, os.PathLike) else pref
         self.suff, self.label_delim = suff, label_delim
 
-    def _value(self, row: Any, column: Any) -> Any:
-        try:
-            if isinstance(column, int) and hasattr(row, "iloc"):
-                return row.iloc[column]
-            if isinstance(row, (Mapping, Sequence)) and not hasattr(row, "_fields") or hasattr(row, "index"):
-                return row[column]
-            return getattr(row, column)
-        except (KeyError, AttributeError, IndexError, TypeError) as error:
-            names = [str(n) for n in (getattr(row, "index", None) if hasattr(row, "iloc") else getattr(row, "_fields", None) or list(row) if isinstance(row, Mapping) else [])]  # fmt: skip
-            raise DataError(f"The row has no column {column!r}; it has {', '.join(names) or 'no named ones'}.{suggest(str(column), names)}") from error
-
-    def _read(self, row: Any, column: Any) -> Any:
-        value = self._value(row, column)
-        if not self.pref and not self.suff and self.label_delim is None:
-            return value
-        if self.label_delim is None:
-            return f"{self.pref}{value}{self.suff}"
-        return value.split(self.label_delim) if isinstance(value, str) and value else []
-
-    def __call__(self, o: Any, **kwargs: Any) -> Any:
+    def __call__(self, o: Any) -> Any:
         if len(self.cols) == 1:
             return self._read(o, self.cols[0])
         return L([self._read(o, c) for c in self.cols], use_list=True)
 
+    def _read(self, row: Any, column: Any) -> Any:
+        value = _value_of(row, column)
+        if self.label_delim is not None:
+            return value.split(self.label_delim) if isinstance(value, str) and value else []
+        return f"{self.pref}{value}{self.suff}" if self.pref or self.suff else value
+
     def __repr__(self) -> str:
-        return f"ColReader({list(self.cols)})"
+        cols = self.cols[0] if len(self.cols) == 1 else list(self.cols)
+        given = {"pref": self.pref, "suff": self.suff, "label_delim": self.label_delim}
+        return f"ColReader({', '.join([repr(cols), *(f'{k}={v!r}' for k, v in given.items() if v)])})"
+
+
+def _value_of(row: Any, column: Any) -> Any:
+    is_series = hasattr(row, "iloc")
+    try:
+        if is_series and isinstance(column, int) and column not in row.index:
+            return row.iloc[column]
+        if isinstance(column, str) and isinstance(row, tuple):
+            return getattr(row, column)
+        return row[column]
+    except (KeyError, AttributeError, IndexError, TypeError) as error:
+        names = _names_of(row, is_series)
+        has = f"it has {', '.join(names)}" if names else f"it is a {type(row).__name__}"
+        raise DataError(f"The row has no column {column!r}: {has}.{suggest(str(column), names)}") from error
+
+
+def _names_of(row: Any, is_series: bool) -> list[str]:
+    named: Any = row.index if is_series else row if isinstance(row, Mapping) else getattr(row, "_fields", ())
+    if not named and isinstance(row, Sequence) and not isinstance(row, str):
+        named = range(len(row))
+    return [str(n) for n in named]

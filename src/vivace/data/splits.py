@@ -1,8 +1,10 @@
-"""Divide items into training and validation."""
+"""Divide items into training and validation: each splitter returns the indices of both."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +27,11 @@ __all__ = [
     "TrainTestSplitter",
 ]
 
-Splits = tuple[L, L]
+Splits = tuple[L[int], L[int]]
+MAX_NAMES_IN_MESSAGE = 6
 
 
-class _Splitter:
-    """A function of the items that says so when printed."""
-
-    def __init__(self, name: str, split: Callable[[Any], Splits]) -> None:
-        self.name, self.split = name, split
-
-    def __call__(self, o: Any) -> Splits:
-        return self.split(o)
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-def _pair(train: Iterable[int], valid: Iterable[int]) -> Splits:
+def _pair(train: Iterable[Any], valid: Iterable[Any]) -> Splits:
     return L([int(i) for i in train], use_list=True), L([int(i) for i in valid], use_list=True)
 
 
@@ -50,134 +40,291 @@ def _by_mask(mask: Iterable[Any]) -> Splits:
     return _pair(np.flatnonzero(~flags), np.flatnonzero(flags))
 
 
-def _fraction(name: str, value: float) -> float:
+def _check_fraction(name: str, value: float) -> None:
     if not 0 <= value <= 1:
-        raise ArgumentError(f"{name} is a fraction in 0..1, got {value}.")
-    return value
+        raise ArgumentError(f"{name} is a fraction in 0..1 (0.2 is a fifth), got {value}.")
 
 
-def RandomSplitter(valid_pct: float = 0.2, seed: int | None = None) -> Callable[[Any], Splits]:  # noqa: N802
+def _order(n: int, seed: int | None) -> Any:
+    return permutation(fresh_key() if seed is None else seed, n)
+
+
+def _few(names: Iterable[Any]) -> str:
+    listed = sorted({str(n) for n in names})
+    return ", ".join(listed[:MAX_NAMES_IN_MESSAGE]) + (", …" if len(listed) > MAX_NAMES_IN_MESSAGE else "")
+
+
+@dataclass(frozen=True)
+class RandomSplitter:
     """Validate on a random fraction of the items.
 
     Args:
-        valid_pct: which fraction.
-        seed: the same seed gives the same split everywhere; None: drawn from torch's global generator.
+        valid_pct: which fraction, in 0..1; a part of an item goes to training.
+        seed: the same seed splits the same items alike, everywhere, and leaves global generators alone. None: drawn
+            from torch's global generator, so that `set_seed` governs it.
     """
-    _fraction("valid_pct", valid_pct)
 
-    def split(o: Any) -> Splits:
-        order = permutation(fresh_key() if seed is None else seed, len(o))
-        cut = int(valid_pct * len(o))
+    valid_pct: float = 0.2
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_fraction("valid_pct", self.valid_pct)
+
+    def __call__(self, o: Any) -> Splits:
+        order = _order(len(o), self.seed)
+        cut = int(self.valid_pct * len(o))
         return _pair(order[cut:], order[:cut])
 
-    return _Splitter(f"RandomSplitter(valid_pct={valid_pct}, seed={seed})", split)
 
+@dataclass(frozen=True)
+class TrainTestSplitter:
+    """Split with scikit-learn's `train_test_split`.
 
-def TrainTestSplitter(  # noqa: N802
-    test_size: float | int = 0.2, random_state: int | None = None, stratify: Any = None, train_size: float | int | None = None, shuffle: bool = True
-) -> Callable[[Any], Splits]:  # fmt: skip
-    """Split with scikit-learn's `train_test_split`; `stratify` holds a class for each item."""
+    Args:
+        test_size: fraction of the items to validate on, or their number.
+        random_state: the seed.
+        stratify: the class of each item; both sides then have the same proportions.
+        train_size: fraction or number of items to train on (None: all others).
+        shuffle: False: the last items validate.
+    """
 
-    def split(o: Any) -> Splits:
+    test_size: float | int = 0.2
+    random_state: int | None = None
+    stratify: Any = field(default=None, repr=False)
+    train_size: float | int | None = None
+    shuffle: bool = True
+
+    def __call__(self, o: Any) -> Splits:
         from sklearn.model_selection import train_test_split
 
-        return _pair(*train_test_split(range(len(o)), test_size=test_size, random_state=random_state, stratify=stratify, train_size=train_size, shuffle=shuffle))  # fmt: skip
+        if self.stratify is not None and len(self.stratify) != len(o):
+            raise DataError(f"stratify holds {len(self.stratify)} classes for {len(o)} items: one for each is needed.")
+        train, valid = train_test_split(
+            range(len(o)),
+            test_size=self.test_size,
+            random_state=self.random_state,
+            stratify=self.stratify,
+            train_size=self.train_size,
+            shuffle=self.shuffle,
+        )
+        return _pair(train, valid)
 
-    return _Splitter(f"TrainTestSplitter(test_size={test_size}, random_state={random_state})", split)
 
+@dataclass(frozen=True)
+class IndexSplitter:
+    """Validate on the items with these indices.
 
-def IndexSplitter(valid_idx: Iterable[int]) -> Callable[[Any], Splits]:  # noqa: N802
-    """Validate on the items with these indices."""
-    wanted = [int(i) for i in valid_idx]
+    Args:
+        valid_idx: positions of the items; negative ones count from the end.
 
-    def split(o: Any) -> Splits:
-        outside = [i for i in wanted if not -len(o) <= i < len(o)]
+    Raises:
+        DataError: (when called) there is no item with such an index.
+    """
+
+    valid_idx: Iterable[int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "valid_idx", tuple(int(i) for i in self.valid_idx))
+
+    def __call__(self, o: Any) -> Splits:
+        outside = [i for i in self.valid_idx if not -len(o) <= i < len(o)]
         if outside:
-            raise DataError(f"IndexSplitter got index {outside[0]}, but there are only {len(o)} items.")
-        valid = {i % len(o) for i in wanted}
-        return _pair((i for i in range(len(o)) if i not in valid), wanted)
+            raise DataError(f"IndexSplitter got the index {outside[0]}, but there are {len(o)} items.")
+        valid = list(dict.fromkeys(i % len(o) for i in self.valid_idx))
+        return _pair(np.setdiff1d(np.arange(len(o)), valid), valid)
 
-    return _Splitter(f"IndexSplitter({len(wanted)} indices)", split)
-
-
-def EndSplitter(valid_pct: float = 0.2, valid_last: bool = True) -> Callable[[Any], Splits]:  # noqa: N802
-    """Validate on the last (or first) fraction of the items, for data with an order, such as time."""
-    _fraction("valid_pct", valid_pct)
-
-    def split(o: Any) -> Splits:
-        cut = int(len(o) * valid_pct)
-        n = len(o)
-        return _pair(range(n - cut), range(n - cut, n)) if valid_last else _pair(range(cut, n), range(cut))
-
-    return _Splitter(f"EndSplitter(valid_pct={valid_pct})", split)
+    def __repr__(self) -> str:
+        return f"IndexSplitter({len(tuple(self.valid_idx))} indices)"
 
 
-def GrandparentSplitter(train_name: str | Sequence[str] = "train", valid_name: str | Sequence[str] = "valid") -> Callable[[Any], Splits]:  # noqa: N802
-    """Split by the name of the folder two levels up: `train/cat/1.jpg`, `valid/cat/2.jpg`."""
-    train = {train_name} if isinstance(train_name, str) else set(train_name)
-    valid = {valid_name} if isinstance(valid_name, str) else set(valid_name)
+@dataclass(frozen=True)
+class EndSplitter:
+    """Validate on the last fraction of the items, for data with an order, such as time.
 
-    def split(o: Any) -> Splits:
+    Args:
+        valid_pct: which fraction, in 0..1.
+        valid_last: False: validate on the first items instead.
+    """
+
+    valid_pct: float = 0.2
+    valid_last: bool = True
+
+    def __post_init__(self) -> None:
+        _check_fraction("valid_pct", self.valid_pct)
+
+    def __call__(self, o: Any) -> Splits:
+        n, n_valid = len(o), int(len(o) * self.valid_pct)
+        if self.valid_last:
+            return _pair(range(n - n_valid), range(n - n_valid, n))
+        return _pair(range(n_valid, n), range(n_valid))
+
+
+@dataclass(frozen=True)
+class GrandparentSplitter:
+    """Split by the name of the folder two levels above a file: `train/cat/1.jpg`, `valid/cat/2.jpg`.
+
+    Args:
+        train_name: what that folder is called for training; or a list of names.
+        valid_name: what it is called for validation; or a list of names.
+
+    Raises:
+        DataError: (when called) one of the two is not found; the message names those that are.
+    """
+
+    train_name: str | Sequence[str] = "train"
+    valid_name: str | Sequence[str] = "valid"
+
+    def __call__(self, o: Any) -> Splits:
         names = [Path(i).parent.parent.name for i in o]
-        for side, wanted in (("training", train), ("validation", valid)):
-            if len(names) and not wanted & set(names):
+        sides = []
+        for side, given in (("train_name", self.train_name), ("valid_name", self.valid_name)):
+            wanted = {given} if isinstance(given, str) else set(given)
+            indices = [i for i, name in enumerate(names) if name in wanted]
+            if names and not indices:
                 raise DataError(
-                    f"GrandparentSplitter finds nothing for {side}: no folder two levels above an item is called "
-                    f"{' or '.join(sorted(wanted))}; those are called {', '.join(sorted(set(names))[:5])}."
+                    f"GrandparentSplitter finds no item two levels below a folder {_few(wanted)}; those folders are "
+                    f"called {_few(n or '(none)' for n in names)}. Give {side}=…, or split at random: "
+                    "RandomSplitter(valid_pct=0.2, seed=42)."
                 )
-        return _pair((i for i, n in enumerate(names) if n in train), (i for i, n in enumerate(names) if n in valid))
-
-    return _Splitter(f"GrandparentSplitter(train_name={train_name!r}, valid_name={valid_name!r})", split)
-
-
-def FuncSplitter(func: Callable[[Any], bool]) -> Callable[[Any], Splits]:  # noqa: N802
-    """Validate on the items for which `func` is true."""
-    return _Splitter(f"FuncSplitter({getattr(func, '__name__', func)})", lambda o: _by_mask(bool(func(i)) for i in o))
+            sides.append(indices)
+        return _pair(*sides)
 
 
-def MaskSplitter(mask: Iterable[Any]) -> Callable[[Any], Splits]:  # noqa: N802
-    """Validate on the items where `mask` is true."""
-    flags = list(mask)
+@dataclass(frozen=True)
+class FuncSplitter:
+    """Validate on the items for which a function is true.
 
-    def split(o: Any) -> Splits:
+    Args:
+        func: takes an item.
+    """
+
+    func: Callable[[Any], Any]
+
+    def __call__(self, o: Any) -> Splits:
+        items = (o.iloc[i] for i in range(len(o))) if hasattr(o, "iloc") else o
+        return _by_mask(bool(self.func(item)) for item in items)
+
+    def __repr__(self) -> str:
+        return f"FuncSplitter({getattr(self.func, '__name__', self.func)})"
+
+
+@dataclass(frozen=True)
+class MaskSplitter:
+    """Validate on the items where a mask is true.
+
+    Args:
+        mask: True or False for each item.
+
+    Raises:
+        DataError: (when called) there are more or fewer of them than items.
+    """
+
+    mask: Iterable[Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", tuple(bool(m) for m in self.mask))
+
+    def __call__(self, o: Any) -> Splits:
+        flags = tuple(self.mask)
         if len(flags) != len(o):
-            raise DataError(f"MaskSplitter got {len(flags)} flags for {len(o)} items.")
+            raise DataError(f"MaskSplitter got {len(flags)} values for {len(o)} items: one for each is needed.")
         return _by_mask(flags)
 
-    return _Splitter(f"MaskSplitter({len(flags)} flags)", split)
+    def __repr__(self) -> str:
+        return f"MaskSplitter({sum(self.mask)} of {len(tuple(self.mask))})"
 
 
-def FileSplitter(fname: Any) -> Callable[[Any], Splits]:  # noqa: N802
-    """Validate on the files whose names stand, one a line, in the file `fname`."""
-    wanted = set(Path(fname).read_text().split("\n")) - {""}
-    return _Splitter(f"FileSplitter({fname})", lambda o: _by_mask(Path(i).name in wanted for i in o))
+@dataclass(frozen=True)
+class FileSplitter:
+    """Validate on the files whose names stand in a text file, one a line.
+
+    Args:
+        fname: the text file. It is read when the splitter is made.
+
+    Raises:
+        DataError: there is no such file, or (when called) none of its names is among the items.
+    """
+
+    fname: str | os.PathLike[str]
+
+    def __post_init__(self) -> None:
+        if not Path(self.fname).is_file():
+            raise DataError(f"FileSplitter finds no file {self.fname}; it holds the names to validate on, one a line.")
+        lines = Path(self.fname).read_text(encoding="utf-8").splitlines()
+        object.__setattr__(self, "_names", frozenset(Path(line.strip()).name for line in lines if line.strip()))
+
+    def __call__(self, o: Any) -> Splits:
+        names: frozenset[str] = self.__dict__["_names"]
+        splits = _by_mask(Path(i).name in names for i in o)
+        if len(o) and not splits[1]:
+            raise DataError(
+                f"None of the {len(names)} names in {self.fname} is among the items. It holds {_few(names)}; "
+                f"the items are called {_few(Path(i).name for i in o)}."
+            )
+        return splits
 
 
-def ColSplitter(col: Any = "is_valid", on: Any = None) -> Callable[[Any], Splits]:  # noqa: N802
-    """Validate on the rows whose column `col` is true, or is (one of) `on`."""
+@dataclass(frozen=True)
+class ColSplitter:
+    """Validate on the rows of a table that a column marks.
 
-    def split(o: Any) -> Splits:
-        if not hasattr(o, "iloc"):
+    Args:
+        col: name or number of the column.
+        on: validate where the column has this value, or one of these; None: where it is true.
+
+    Raises:
+        DataError: (when called) the items are no table, have no such column, or it does not hold true and false.
+    """
+
+    col: str | int = "is_valid"
+    on: Any = None
+
+    def __call__(self, o: Any) -> Splits:
+        values = self._column(o)
+        if self.on is not None:
+            wanted = list(self.on) if isinstance(self.on, (list, tuple, set, frozenset)) else [self.on]
+            return _by_mask(value in wanted for value in values)
+        if values.isna().any():
+            raise DataError(f"ColSplitter: the column {self.col!r} is empty in {int(values.isna().sum())} rows.")
+        if any(isinstance(value, str) for value in values.unique()):
+            raise DataError(
+                f"ColSplitter: the column {self.col!r} holds texts ({_few(values.unique())}), not true and false: say "
+                f"which mean validation, ColSplitter({self.col!r}, on={sorted(values.unique())[-1]!r})."
+            )
+        return _by_mask(values.to_numpy().astype(bool))
+
+    def _column(self, o: Any) -> Any:
+        if not hasattr(o, "iloc") or not hasattr(o, "columns"):
             raise DataError(f"ColSplitter needs a DataFrame, got {type(o).__name__}.")
-        if not isinstance(col, int) and col not in o.columns:
-            raise DataError(f"ColSplitter finds no column {col!r}; there are {', '.join(map(str, o.columns))}.")
-        values = o.iloc[:, col] if isinstance(col, int) else o[col]
-        if on is None:
-            return _by_mask(values.values.astype(bool))
-        wanted = set(on) if isinstance(on, (list, tuple, set)) else {on}
-        return _by_mask(v in wanted for v in values)
-
-    return _Splitter(f"ColSplitter({col!r})", split)
+        if self.col in o.columns:
+            return o[self.col]
+        if isinstance(self.col, int) and -len(o.columns) <= self.col < len(o.columns):
+            return o.iloc[:, self.col]
+        raise DataError(f"ColSplitter finds no column {self.col!r}; there are {', '.join(map(str, o.columns))}.")
 
 
-def RandomSubsetSplitter(train_sz: float, valid_sz: float, seed: int | None = None) -> Callable[[Any], Splits]:  # noqa: N802
-    """Train and validate on random fractions of the items, leaving the rest out."""
-    if not 0 < train_sz < 1 or not 0 < valid_sz < 1 or train_sz + valid_sz > 1:
-        raise ArgumentError(f"train_sz and valid_sz are fractions that sum to 1 at most, got {train_sz} and {valid_sz}.")
+@dataclass(frozen=True)
+class RandomSubsetSplitter:
+    """Train and validate on random fractions of the items; the rest is left out.
 
-    def split(o: Any) -> Splits:
-        order = permutation(fresh_key() if seed is None else seed, len(o))
-        n_train, n_valid = int(len(o) * train_sz), int(len(o) * valid_sz)
+    Args:
+        train_sz: fraction to train on, between 0 and 1.
+        valid_sz: fraction to validate on, between 0 and 1.
+        seed: as in `RandomSplitter`.
+    """
+
+    train_sz: float
+    valid_sz: float
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.train_sz < 1 or not 0 < self.valid_sz < 1 or self.train_sz + self.valid_sz > 1:
+            raise ArgumentError(
+                "train_sz and valid_sz are fractions between 0 and 1 with a sum of 1 at most, "
+                f"got {self.train_sz} and {self.valid_sz}."
+            )
+
+    def __call__(self, o: Any) -> Splits:
+        order = _order(len(o), self.seed)
+        n_train, n_valid = int(len(o) * self.train_sz), int(len(o) * self.valid_sz)
         return _pair(order[:n_train], order[n_train : n_train + n_valid])
-
-    return _Splitter(f"RandomSubsetSplitter({train_sz}, {valid_sz}, seed={seed})", split)

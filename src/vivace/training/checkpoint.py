@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["load", "load_model", "model_file", "move_optimizer", "save", "save_model"]
 
 
+PICKLE_PROTOCOL = 2  # the one that torch reads with weights_only=True
+
+
 def model_file(learn: Learner, file: str | os.PathLike[str]) -> Path:
     """Return the path of a saved model: `path/model_dir/file.pth`."""
     path = learn.path / learn.model_dir / file
@@ -33,18 +36,24 @@ def save_model(
     model: nn.Module,
     opt: Optimizer | None,
     with_opt: bool = True,
-    pickle_protocol: int = 2,
+    pickle_protocol: int = PICKLE_PROTOCOL,
 ) -> None:
     """Write the weights to `file`, together with the optimizer's state if there is one and `with_opt`.
 
     The file appears whole or not at all. It is torch's own format, so that `torch.load(file, weights_only=True)` reads
     it: the state dict, or `{"model": …, "opt": …}`.
     """
+    if pickle_protocol != PICKLE_PROTOCOL:
+        warnings.warn(
+            f"pickle_protocol={pickle_protocol} has no effect: files that are read without executing anything have "
+            f"protocol {PICKLE_PROTOCOL}.",
+            stacklevel=3,
+        )
     state: dict[str, Any] = model.state_dict()
     if opt is not None and with_opt:
         state = {"model": state, "opt": opt.state_dict()}
     with atomic_write(Path(file)) as out:
-        torch.save(state, out, pickle_protocol=pickle_protocol)
+        torch.save(state, out)
 
 
 def load_model(
@@ -89,12 +98,18 @@ def _read(file: Path, device: torch.device | str | int | None) -> dict[str, Any]
         there = ", ".join(sorted(path.name for path in file.parent.glob("*.pth")))
         raise DataError(f"There is no saved model {file}; {f'here are {there}' if there else 'its folder has none'}.")
     try:
-        state = torch.load(file, map_location=torch.device("cpu" if device is None else device), weights_only=True)
+        with warnings.catch_warnings():  # of pickle protocols above 2, which are read or refused all the same
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            state = torch.load(file, map_location=torch.device("cpu" if device is None else device), weights_only=True)
     except pickle.UnpicklingError as error:
+        # only the reason: torch goes on to advise how to execute the file all the same
+        reason = (
+            str(error).partition("WeightsUnpickler error:")[2].strip().split("\n")[0].split(" was not an allowed")[0]
+        )
         raise UnsafeFileError(
             f"{file} holds more than tensors and plain values (or is no model file), so it was not read: nothing of it "
-            f"was executed. Ask its author for a state dict or a safetensors file. torch says: {error}"
-        ) from error
+            f"was executed. Ask its author for a state dict. {reason}".rstrip()
+        ) from None
     except (RuntimeError, EOFError) as error:
         raise DataError(f"{file} is damaged or no model file: {error}") from error
     if not isinstance(state, dict):
@@ -123,7 +138,9 @@ def _check_fit(file: Path, model: nn.Module, weights: dict[str, Any], strict: bo
         )
 
 
-def save(learn: Learner, file: str | os.PathLike[str], with_opt: bool = True, pickle_protocol: int = 2) -> Path:
+def save(
+    learn: Learner, file: str | os.PathLike[str], with_opt: bool = True, pickle_protocol: int = PICKLE_PROTOCOL
+) -> Path:
     """See `Learner.save`."""
     path = model_file(learn, file)
     save_model(path, learn.model, learn.opt, with_opt, pickle_protocol)

@@ -328,11 +328,14 @@ class Learner:
         """Remove callbacks for the duration of a block."""
         listed = [cbs] if isinstance(cbs, (Callback, type)) else list(cbs or ())
         gone = [c for c in self.cbs if any(c is cb or (isinstance(cb, type) and isinstance(c, cb)) for cb in listed)]
+        place = {id(cb): i for i, cb in enumerate(self.cbs)}
         self.remove_cbs(gone)
         try:
             yield self
         finally:
             self.add_cbs(gone)
+            self.cbs.sort(key=lambda cb: place.get(id(cb), len(place)))
+            self._sort_cbs()
 
     @contextmanager
     def no_bar(self) -> Iterator[Learner]:

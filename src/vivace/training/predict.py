@@ -68,6 +68,7 @@ class GatherPredsCallback(Callback):
     ) -> None:
         self.with_input, self.with_loss, self.with_preds, self.with_targs = with_input, with_loss, with_preds, with_targs
         self.save_preds, self.save_targs, self.concat_dim = save_preds, save_targs, concat_dim
+        self.before_validate()
 
     def before_validate(self) -> None:
         self.inputs: list[Any] = []
@@ -125,6 +126,7 @@ class FetchPredsCallback(Callback):
     """Keep the predictions on the validation set after each epoch, in `preds`."""
 
     order = 900
+    run_lr_find = False
 
     def __init__(
         self, ds_idx: int = 1, dl: Any = None, with_input: bool = False, with_decoded: bool = False,

@@ -17,8 +17,11 @@ class CollectDataCallback(Callback):
     order = 95
     run_lr_find = False
 
-    def before_fit(self) -> None:
+    def __init__(self) -> None:
         self.data: L[Any] = L()
+
+    def before_fit(self) -> None:
+        self.data = L()
 
     def after_batch(self) -> None:
         learn = self.learn
@@ -34,13 +37,21 @@ class ShortEpochCallback(Callback):
     """
 
     order = 1000  # when all others have seen the last batch
+    run_lr_find = False
 
     def __init__(self, pct: float = 0.01, short_valid: bool = True) -> None:
         self.pct, self.short_valid = pct, short_valid
+        self._is_fitting = False  # predictions outside of a fit are complete
+
+    def before_fit(self) -> None:
+        self._is_fitting = True
+
+    def close(self) -> None:
+        self._is_fitting = False
 
     def after_batch(self) -> None:
         learn = self.learn
-        if learn.iter + 1 < self.pct * learn.n_iter:
+        if not self._is_fitting or learn.iter + 1 < self.pct * learn.n_iter:
             return
         if learn.training:
             raise CancelTrainException

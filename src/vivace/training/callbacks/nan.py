@@ -5,10 +5,16 @@ from __future__ import annotations
 import warnings
 
 import torch
+from torch import Tensor
 
 from vivace.training.callback import Callback, CancelFitException
 
 __all__ = ["TerminateOnNaNCallback"]
+
+
+def can_look_freely(loss: Tensor) -> bool:
+    """Whether reading this loss does not make the host wait for a device."""
+    return loss.device.type == "cpu"
 
 
 class TerminateOnNaNCallback(Callback):
@@ -27,7 +33,7 @@ class TerminateOnNaNCallback(Callback):
 
     def __init__(self, check_every: int = 50) -> None:
         self.check_every = check_every
-        self._losses: list[torch.Tensor] = []  # of batches that were not looked at yet
+        self._losses: list[Tensor] = []  # of batches that were not looked at yet
         self._n_good = 0  # how many batches of this epoch were looked at and were good
 
     def before_train(self) -> None:
@@ -35,8 +41,8 @@ class TerminateOnNaNCallback(Callback):
 
     def before_backward(self) -> None:
         self._losses.append(self.learn.loss_grad.detach())
-        # on the CPU looking costs nothing, and stopping here keeps the gradients of this batch from the weights
-        if self.learn.loss_grad.device.type == "cpu" or len(self._losses) >= self.check_every:
+        # where looking costs nothing, stopping here keeps the gradients of this batch from the weights
+        if can_look_freely(self.learn.loss_grad) or len(self._losses) >= self.check_every:
             self._stop_if_bad()
 
     def after_train(self) -> None:

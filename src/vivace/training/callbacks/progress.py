@@ -11,7 +11,11 @@ __all__ = ["ProgressCallback"]
 
 
 class ProgressCallback(Callback):
-    """Show one row for each epoch, and how far the current one is."""
+    """Show one row for each epoch, and how far the current one is.
+
+    Args:
+        kind: "terminal", "notebook", "log" or "none"; "auto": by where this runs, or as `VIVACE_PROGRESS` says.
+    """
 
     order = 61
 
@@ -58,5 +62,5 @@ def _valid_comment() -> str:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return "" if value != value else f"{value:.6f}"  # NaN: nothing was measured
-    return str(value)
+        return f"{value:.6f}"
+    return "" if value is None else str(value)  # None: nothing was measured

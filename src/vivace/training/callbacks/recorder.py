@@ -23,7 +23,8 @@ __all__ = ["Recorder"]
 class Recorder(Callback):
     """Keep losses, rates and metrics.
 
-    `values` has one row an epoch: training loss (a running mean, bias-corrected), validation loss, metrics.
+    `values` has one row an epoch: training loss (a running mean, bias-corrected), validation loss, metrics; None stands
+    for what was not measured.
     `losses`, `lrs` and `hps` have one value for each training batch; `metric_names` names the columns of the table;
     `iters` says how many training batches had been done at the end of each epoch.
 
@@ -148,7 +149,7 @@ class Recorder(Callback):
     def after_epoch(self) -> None:
         if not self._is_begun:
             return
-        nothing = [math.nan] * len(self._validated())
+        nothing = [None] * len(self._validated())
         row = [self.smooth_loss, *(self._train_record or []), *(self._valid_record or nothing)]
         self.has_row = True
         self.values.append(L(row, use_list=True))
@@ -209,10 +210,10 @@ class Recorder(Callback):
         ax.set_ylabel("loss")
         if with_valid and self.iters:
             column = list(self.metric_names).index("valid_loss") - 1
-            points = [(n, row[column]) for n, row in zip(self.iters, self.values, strict=False) if n > skip_start]
-            draw(
-                [n for n, _ in points], [v for _, v in points], label="valid", marker="o" if len(points) < 30 else None
-            )
+            measured = [(n, row[column]) for n, row in zip(self.iters, self.values) if row[column] is not None]
+            points = [(n, value) for n, value in measured if n > skip_start]
+            marker = "o" if len(points) < 30 else None
+            draw([n for n, _ in points], [value for _, value in points], label="valid", marker=marker)
             ax.legend()
         if show_epochs:
             for n in self.iters:

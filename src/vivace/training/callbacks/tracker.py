@@ -56,11 +56,10 @@ class TrackerCallback(Callback):
         self.new_best = False
 
     def after_epoch(self) -> None:
-        if not self.learn.recorder.has_row:  # an epoch that was passed over
-            self.new_best = False
-            return
-        value = self.learn.recorder.values[-1][self._column]
-        self.new_best = bool(self.comp(value - self._sign * self.min_delta, self.best))
+        recorder = self.learn.recorder
+        value = recorder.values[-1][self._column] if recorder.has_row else None
+        # None: an epoch that was passed over, or not validated
+        self.new_best = value is not None and bool(self.comp(value - self._sign * self.min_delta, self.best))
         if self.new_best:
             self.best = value
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .resample import rows_in_cache
+from .rows import for_rows
 
 __all__ = [
     "ColourStep",
@@ -187,9 +187,16 @@ def adjust_colour(images: Tensor, steps: Sequence[ColourStep], *, in_place: bool
     merged = merge_steps(steps, images.shape[1])
     is_whole = any(isinstance(step, Function) for step in merged)
     out = images if in_place else torch.empty_like(images)
-    for rows in [slice(0, len(images))] if is_whole else rows_in_cache(images):
+    changes = [step.changes() for step in merged]
+
+    def fill(rows: slice) -> None:
         part = out[rows] if in_place else out[rows].copy_(images[rows])
-        for step in merged:
-            if bool(step.changes()[rows if not is_whole else slice(None)].any()):
+        for step, is_changed in zip(merged, changes):
+            if is_whole or bool(is_changed[rows].any()):
                 step.apply_(part, rows)
+
+    if is_whole:
+        fill(slice(0, len(images)))
+    else:
+        for_rows(images, len(images), fill)
     return out

@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .geometry import Size, dihedral_pixels, symmetry_codes
+from .rows import for_rows
 
-__all__ = ["downscale", "resample", "resample_with", "rows_in_cache", "sampling_grid"]
+__all__ = ["downscale", "resample", "resample_with", "sampling_grid"]
 
-# What a few images and their grids may take to stay in a core's cache between two operations on them.
-_BYTES_AT_ONCE = 5 << 20
 # Denominators of a perspective below this are behind the viewer or at the horizon.
 _HORIZON = 1e-2
 # From this share of a batch on, working on all of it costs less than gathering the rows.
 _MOST = 0.8
-
-
-def rows_in_cache(images: Tensor, n: int | None = None) -> Iterator[slice]:
-    """Yield slices of a batch small enough for the processor's cache; all of it at once on other devices.
-
-    Walking through a batch this way is 1.5 to 5 times as fast as a row of operations on the whole of it, which are
-    bound by memory (measured for 64 images of 224 pixels on two cores).
-    """
-    n = len(images) if n is None else n
-    step = max(n, 1)
-    if images.device.type == "cpu" and n > 0:
-        bytes_per_image = max(images[:1].numel() * images.element_size(), 1)
-        step = max(_BYTES_AT_ONCE // bytes_per_image, torch.get_num_threads(), 1)
-    for start in range(0, n, step):
-        yield slice(start, min(start + step, n))
 
 
 def sampling_grid(matrices: Tensor, size: Size, align_corners: bool, like: Tensor | None = None) -> Tensor:
@@ -202,7 +186,8 @@ def _interpolate(
     """Fill the `rows` of `out`, a few images at a time."""
     numbers = torch.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
     working = images.dtype if images.dtype in (torch.float32, torch.float64) else torch.float32
-    for part in rows_in_cache(images, len(numbers)):
+
+    def fill(part: slice) -> None:
         chosen = numbers[part]
         at: slice | Tensor = (
             slice(rows.start + part.start, rows.start + part.stop) if isinstance(rows, slice) else chosen
@@ -211,6 +196,8 @@ def _interpolate(
         grid = sampling_grid(matrices[chosen], (out.shape[-2], out.shape[-1]), align_corners, pixels)
         moved = F.grid_sample(pixels, grid, mode=mode, padding_mode=pad_mode, align_corners=align_corners)
         out[at] = moved if out.is_floating_point() else moved.round_()
+
+    for_rows(images, len(numbers), fill)
 
 
 def resample_with(
