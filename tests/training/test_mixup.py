@@ -30,9 +30,6 @@ class Look(Callback):
         if self.training:
             self.seen.append(self.read(self))
 
-    def after_loss(self):
-        pass
-
 
 def pictures(loss_func, cbs, target=lambda y: y, **settings):
     """Each picture has one value of its own, which is also its target divided by 16."""
@@ -86,10 +83,11 @@ def test_the_loss_is_the_mean_of_both_labels_losses_by_share(cls, loss_func):
     class Check(Callback):
         order = 95
 
+        @torch.no_grad()
         def after_loss(self):
             if self.training:
                 own, other = (F.cross_entropy(self.pred, y, reduction="none") for y in (self.y, mixup.yb1[0]))
-                seen.append((float(self.loss), float((mixup.lam * own + (1 - mixup.lam) * other).mean())))
+                seen.append((self.loss.item(), float((mixup.lam * own + (1 - mixup.lam) * other).mean())))
 
     learn = pictures(loss_func, [mixup, Check()])
     learn.fit(1)

@@ -205,10 +205,10 @@ def test_the_csv_file_has_the_table_after_each_epoch(line_learner, tmp_path):
     assert [row["score"] for row in table] == ["0.5", "0.25"]
     learn.fit(1, cbs=CSVLogger("h.csv", append=True))
     assert [row["epoch"] for row in rows(tmp_path / "h.csv")] == ["0", "1", "0"]
-    assert len(CSVLoggerOf(learn).read_log()) == 3
+    assert len(logger_of(learn).read_log()) == 3
 
 
-def CSVLoggerOf(learn: Any) -> CSVLogger:  # noqa: N802
+def logger_of(learn: Any) -> CSVLogger:
     logger = CSVLogger("h.csv")
     logger.learn = learn
     return logger

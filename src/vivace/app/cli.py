@@ -49,7 +49,7 @@ def _vivace(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the results go (replaced if there).")] = Path("runs/demo"),
-    epochs: Annotated[int, typer.Option(help="How many times all digits are seen.")] = 5,
+    epochs: Annotated[int, typer.Option(help="How many times all digits are seen.")] = 7,
     seed: Annotated[int, typer.Option(help="Fixes split, weights, order and augmentation.")] = 42,
 ) -> None:
     """Train on handwritten digits that need no download, and save the results."""

@@ -2,118 +2,67 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NoReturn, Self, Unpack
+
+import torch
 
 from vivace.core.basics import noop
 from vivace.core.collection import L
-from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, suggest
+from vivace.core.errors import ArgumentError, DataError
 
-from .category import Categorize, EncodedMultiCategorize, MultiCategorize, OneHotEncode, RegressionSetup
+from .blocks import CategoryBlock, MultiCategoryBlock, RegressionBlock, TransformBlock, as_block, listed, merge_tfms
 from .datasets import Datasets
+from .getters import Columns, Entry, Getter, make_getters
 from .loader import DataLoader
 from .loaders import DataLoaders
+from .options import LoaderOptions, check_names, known_options
+from .sources import as_items
 from .splits import RandomSplitter
-from .transform import Transform, as_transform
-from .transforms import ToTensor
+from .transform import Transform
 
 __all__ = ["CategoryBlock", "DataBlock", "MultiCategoryBlock", "RegressionBlock", "TransformBlock"]
 
 
-class TransformBlock:
-    """One part of a sample: the transforms that make it.
-
-    Args:
-        type_tfms: from what the getter returns to the value (open a picture, look up a class).
-        item_tfms: transforms of the sample that this part needs.
-        batch_tfms: transforms of the batch that this part needs.
-        dl_type: the class of loaders that this part needs.
-        dls_kwargs: arguments of the loaders that this part needs.
-    """
-
-    def __init__(
-        self,
-        type_tfms: Any = None,
-        item_tfms: Any = None,
-        batch_tfms: Any = None,
-        dl_type: type[DataLoader] | None = None,
-        dls_kwargs: dict[str, Any] | None = None,
-    ) -> None:
-        self.type_tfms = _listed(type_tfms)
-        self.item_tfms = [ToTensor, *_listed(item_tfms)]
-        self.batch_tfms = _listed(batch_tfms)
-        self.dl_type, self.dls_kwargs = dl_type, dls_kwargs or {}
-
-
-def CategoryBlock(vocab: Any = None, sort: bool = True, add_na: bool = False) -> TransformBlock:  # noqa: N802
-    """One label of a sample.
-
-    Args:
-        vocab: the classes; None: those of the training set.
-        sort: sort them.
-        add_na: make class 0 "#na#".
-    """
-    return TransformBlock(type_tfms=Categorize(vocab=vocab, sort=sort, add_na=add_na))
-
-
-def MultiCategoryBlock(encoded: bool = False, vocab: Any = None, add_na: bool = False) -> TransformBlock:  # noqa: N802
-    """Several labels of a sample.
-
-    Args:
-        encoded: the data holds a 0 or 1 for each class of `vocab` already.
-        vocab: the classes; None: those of the training set.
-        add_na: make class 0 "#na#".
-    """
-    if encoded and vocab is None:
-        raise ArgumentError("MultiCategoryBlock(encoded=True) needs vocab: the names of the columns.")
-    tfms: list[Transform] = [EncodedMultiCategorize(vocab)] if encoded else [MultiCategorize(vocab=vocab, add_na=add_na), OneHotEncode()]
-    return TransformBlock(type_tfms=tfms)
-
-
-def RegressionBlock(n_out: int | None = None) -> TransformBlock:  # noqa: N802
-    """Numbers to predict.
-
-    Args:
-        n_out: how many; None: found out.
-    """
-    return TransformBlock(type_tfms=RegressionSetup(c=n_out))
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple, L)) else [value]
-
-
-def merge_tfms(*groups: Any) -> list[Transform]:
-    """Return the transforms of all groups: the last group is the user's and stays whole, and replaces the blocks'
-    defaults of the same class; of defaults that come twice one stays."""
-    chosen = [as_transform(t) for t in _listed(groups[-1])]
-    taken = {type(t) for t in chosen if type(t) is not Transform}
-    defaults: dict[Any, Transform] = {}
-    for transform in (as_transform(t) for group in groups[:-1] for t in _listed(group)):
-        key: Any = id(transform) if type(transform) is Transform else type(transform)
-        if key not in taken:
-            defaults[key] = transform
-    return [*defaults.values(), *chosen]
-
-
 class DataBlock:
-    """How to get from a source (a folder, a table) to batches.
+    """How to get from a source (a folder, a table) to batches. It does not change: `new` makes a copy with changes.
+
+    A subclass may define `get_items`, `splitter`, `get_x` and `get_y` as methods instead of giving them.
 
     Args:
-        blocks: what each part of a sample is: `(ImageBlock, CategoryBlock)`.
+        blocks: what each part of a sample is, such as `(ImageBlock, CategoryBlock)`; None: the item, twice.
         dl_type: the class of loaders.
-        getters: for each part a function of the item, instead of `get_x` and `get_y`.
-        n_inp: how many parts are inputs (None: all but the last).
+        getters: for each block a function of the item (None: the item itself), instead of `get_x` and `get_y`.
+        n_inp: how many blocks are inputs; None: all but the last.
         item_tfms: transforms of single samples, on the CPU, such as `Resize(224)`.
         batch_tfms: transforms of batches, on the device, such as `aug_transforms()`.
-        get_items: source to items.
-        splitter: items to the indices for training and validation (default: a fifth at random).
-        get_x: item to input (or a list of functions, one for each input).
-        get_y: item to target (or a list of functions, one for each target).
+        get_items: source to items, such as `get_image_files`; None: the source is the items.
+        splitter: items to the indices of training and validation; None: a fifth at random validates.
+        get_y: item to target; a list of functions when there are several targets.
+        get_x: item to input; a list of functions when there are several inputs.
         on_error: "raise": a broken item ends the run with an error that names it; "skip": it is left out and reported.
+
+    Raises:
+        ArgumentError: the numbers of blocks and functions do not agree.
+        ArgumentTypeError: something that is no block, or an unknown keyword.
     """
+
+    get_items: Callable[[Any], Any] | None
+    splitter: Callable[[Any], Any] | None
+    get_x: Any
+    get_y: Any
+    blocks: L[TransformBlock]
+    getters: list[Callable[[Any], Any]]
+    n_inp: int
+    dl_type: type[DataLoader] | None
+    dls_kwargs: dict[str, Any]
+    item_tfms: list[Transform]
+    batch_tfms: list[Transform]
+    on_error: Literal["raise", "skip"]
 
     def __init__(
         self,
@@ -123,60 +72,68 @@ class DataBlock:
         n_inp: int | None = None,
         item_tfms: Any = None,
         batch_tfms: Any = None,
+        *,
         get_items: Callable[[Any], Any] | None = None,
         splitter: Callable[[Any], Any] | None = None,
         get_y: Any = None,
         get_x: Any = None,
         on_error: Literal["raise", "skip"] = "raise",
+        **unknown: Any,
     ) -> None:
-        listed = (TransformBlock, TransformBlock) if blocks is None else tuple(_listed(blocks))
-        self.blocks = [b() if callable(b) and not isinstance(b, TransformBlock) else b for b in listed]
-        for block in self.blocks:
-            if not isinstance(block, TransformBlock):
-                raise ArgumentTypeError(f"blocks holds {block!r:.60}, which is no block: give ImageBlock, CategoryBlock, ….")
-        self.n_inp = n_inp if n_inp is not None else max(1, len(self.blocks) - 1)
-        self.get_items, self.splitter, self.get_x, self.get_y = get_items, splitter, get_x, get_y
-        self.getters = self._make_getters(getters, get_x, get_y)
-        self.dl_type = dl_type or next((b.dl_type for b in self.blocks if b.dl_type is not None), None)
-        self.dls_kwargs = {k: v for b in self.blocks for k, v in b.dls_kwargs.items()}
-        self.on_error = on_error
-        self._item_tfms, self._batch_tfms = item_tfms, batch_tfms
-        self.item_tfms = merge_tfms(*(b.item_tfms for b in self.blocks), item_tfms)
-        self.batch_tfms = merge_tfms(*(b.batch_tfms for b in self.blocks), batch_tfms)
+        check_names(type(self).__name__, unknown, _ARGUMENTS)
+        if on_error not in ("raise", "skip"):
+            raise ArgumentError(f'on_error must be "raise" or "skip", got {on_error!r}.')
+        given = {"get_items": get_items, "splitter": splitter, "get_x": get_x, "get_y": get_y}
+        for name in given:
+            if given[name] is None and hasattr(type(self), name):
+                given[name] = getattr(self, name)
+        made = [as_block(b) for b in ((TransformBlock, TransformBlock) if blocks is None else listed(blocks))]
+        n_inputs = max(1, len(made) - 1) if n_inp is None else n_inp
+        if not 1 <= n_inputs <= len(made):
+            raise ArgumentError(f"n_inp is {n_inputs}, and there are {len(made)} blocks.")
+        self.__dict__.update(
+            given,
+            blocks=L(made, use_list=True),
+            n_inp=n_inputs,
+            getters=make_getters(getters, given["get_x"], given["get_y"], len(made), n_inputs),
+            dl_type=dl_type or next((b.dl_type for b in made if b.dl_type is not None), None),
+            dls_kwargs={k: v for b in made for k, v in b.dls_kwargs.items()},
+            item_tfms=merge_tfms(*(b.item_tfms for b in made), item_tfms),
+            batch_tfms=merge_tfms(*(b.batch_tfms for b in made), batch_tfms),
+            on_error=on_error,
+        )
 
-    def _make_getters(self, getters: Any, get_x: Any, get_y: Any) -> list[Callable[[Any], Any]]:
-        n = len(self.blocks)
-        if getters is not None:
-            made = [noop if g is None else g() if isinstance(g, type) else g for g in _listed(getters)]
-            if len(made) != n:
-                raise ArgumentError(f"getters has {len(made)} functions for {n} blocks: one for each block is needed.")
-            return made
-        made = [noop] * n
-        for name, given, first, last in (("get_x", get_x, 0, self.n_inp), ("get_y", get_y, self.n_inp, n)):
-            if given is None:
-                continue
-            functions = [g() if isinstance(g, type) else g for g in _listed(given)]
-            if len(functions) != last - first:
-                what = "inputs" if name == "get_x" else "targets"
-                raise ArgumentError(f"{name} has {len(functions)} functions, but the blocks make {last - first} {what} (n_inp={self.n_inp}).")
-            made[first:last] = functions
-        return made
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise ArgumentError(f"A DataBlock does not change: set `{name}` when you make it, or block.new(item_tfms=…).")
 
     @classmethod
-    def from_columns(cls, blocks: Any = None, getters: Any = None, get_items: Callable[[Any], Any] | None = None, **kwargs: Any) -> Self:
-        """Make one for a source of columns: `get_items` (or the source) gives a tuple of lists, one for each block."""
-        if getters is None:
-            n = 2 if blocks is None else len(_listed(blocks))
-            getters = [_Column(i) for i in range(n)]
-        zipped = (lambda source: L(list(zip(*source, strict=True)), use_list=True)) if get_items is None else (lambda source: L(list(zip(*get_items(source), strict=True)), use_list=True))  # fmt: skip
-        return cls(blocks=blocks, getters=getters, get_items=zipped, **kwargs)
+    def from_columns(
+        cls, blocks: Any = None, getters: Any = None, get_items: Callable[[Any], Any] | None = None, **kwargs: Any
+    ) -> Self:
+        """Return a block whose source is columns: a tuple of lists, one for each block.
 
-    def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> DataBlock:
-        """Return a copy with other item and batch transforms (None: none but the blocks' own)."""
-        return type(self)(
-            blocks=self.blocks, dl_type=self.dl_type, getters=self.getters, n_inp=self.n_inp, item_tfms=item_tfms,
-            batch_tfms=batch_tfms, get_items=self.get_items, splitter=self.splitter, on_error=self.on_error,
-        )  # fmt: skip
+        Args:
+            blocks: as for `DataBlock`.
+            getters: for each block a function of the tuple with one entry of each column; None: its own entry.
+            get_items: source to columns; None: the source is the columns.
+            kwargs: what else `DataBlock` takes.
+        """
+        n = 2 if blocks is None else len(listed(blocks))
+        return cls(
+            blocks=blocks,
+            getters=[Entry(i) for i in range(n)] if getters is None else getters,
+            get_items=Columns(get_items),
+            **kwargs,
+        )
+
+    def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> Self:
+        """Return a copy with these item and batch transforms instead (None: those that the blocks need, no others)."""
+        changed = copy.copy(self)
+        changed.__dict__.update(
+            item_tfms=merge_tfms(*(b.item_tfms for b in self.blocks), item_tfms),
+            batch_tfms=merge_tfms(*(b.batch_tfms for b in self.blocks), batch_tfms),
+        )
+        return changed
 
     # ------------------------------------------------------------------ from source to batches
     def items_of(self, source: Any) -> Any:
@@ -185,44 +142,82 @@ class DataBlock:
         Raises:
             DataError: there are none.
         """
-        items = source if self.get_items is None else self.get_items(source)
+        get_items = self.get_items
+        if get_items is None and isinstance(source, (str, os.PathLike)):
+            raise DataError(
+                f"The source {os.fspath(source)!r} is a path, and this DataBlock has no function that finds the items "
+                "there: give one, DataBlock(get_items=get_image_files, …)."
+            )
+        found = source if get_items is None else get_items(source)
+        if found is None:
+            raise DataError(f"{name_of(get_items)} returned None for {source}: it must return the items.")
+        items = as_items(found)
         if not len(items):
-            how = f"{_name(self.get_items)} found no items in {source}" if self.get_items is not None else "The source has no items"
-            raise DataError(f"{how}.{_what_is_there(source)}")
+            if get_items is None:
+                raise DataError("The source has no items.")
+            raise DataError(f"{name_of(get_items)} found no items in {source}.{_what_is_there(source)}")
         return items
 
     def splits_of(self, items: Any) -> Any:
         """Return the indices of the training and the validation items.
 
         Raises:
-            DataError: one side is empty.
+            DataError: one side is empty, or the splitter does not return two lists.
         """
-        splitter = RandomSplitter() if self.splitter is None else self.splitter
+        splitter = self.splitter or RandomSplitter()
         splits = splitter(items)
+        if not isinstance(splits, (tuple, list)) or len(splits) < 2 or not all(hasattr(s, "__len__") for s in splits):
+            raise DataError(
+                f"The splitter {name_of(splitter)} must return the indices of training and of validation, two lists; "
+                f"it returned {splits!r:.80}."
+            )
         for side, indices in zip(("training", "validation"), splits, strict=False):
             if not len(indices):
-                raise DataError(f"{_name(splitter)} leaves no items of {len(items)} for {side}: split differently.")
+                raise DataError(
+                    f"The splitter {name_of(splitter)} leaves none of the {len(items)} items for {side}: choose "
+                    "another fraction, folder or column, or get more items."
+                )
         return splits
 
     def type_tfms_of(self, position: int) -> list[Any]:
         """Return the transforms that make one part of a sample: its getter, then its block's."""
         getter = self.getters[position]
-        return [*([] if getter is noop else [getter]), *self.blocks[position].type_tfms]
+        first = [] if getter is noop else [getter if isinstance(getter, Transform) else Getter(getter)]
+        return [*first, *self.blocks[position].type_tfms]
 
     def datasets(self, source: Any, verbose: bool = False) -> Datasets:
-        """Return the training and validation data sets of a source."""
+        """Return the data set of a source, with its subsets `train` and `valid`.
+
+        Args:
+            source: what `get_items` takes, or the items.
+            verbose: say what is found and done.
+
+        Raises:
+            DataError: no items, an empty side, labels that cannot be used.
+            ItemError: an item failed while the classes were collected.
+        """
+        if verbose:
+            print(f"Collecting items from {'a table' if hasattr(source, 'iloc') else f'{source!s:.200}'}")
         items = self.items_of(source)
         if verbose:
             print(f"Found {len(items)} items")
         splits = self.splits_of(items)
         if verbose:
-            print(f"{len(splits)} datasets of sizes {', '.join(str(len(s)) for s in splits)}")
-        tfms = [[_fresh(t) for t in self.type_tfms_of(i)] or [noop] for i in range(len(self.blocks))]
-        dsets = Datasets(items, tfms=tfms, splits=splits, dl_type=self.dl_type, n_inp=self.n_inp)
+            print(f"{len(splits)} datasets of sizes {','.join(str(len(s)) for s in splits)}")
+        tfms = [[fresh(t) for t in self.type_tfms_of(i)] for i in range(len(self.blocks))]
+        dsets = Datasets(
+            items,
+            tfms=tfms,
+            splits=splits,
+            dl_type=self.dl_type,
+            n_inp=self.n_inp,
+            verbose=verbose,
+            on_error=self.on_error,
+        )
         if dsets.kind == "category" and dsets.c == 1:
             warnings.warn(
-                f"All training items have the label {dsets.vocab[0]!r}: there is nothing to tell apart. "
-                f"Is {_name(self.getters[-1])} the right labelling function, and the source the right folder?",
+                f"All training items have one label, {dsets.vocab[0]!r}: there is nothing to tell apart. Is "
+                f"{name_of(self.getters[-1])} the right labelling function, and the source the right folder?",
                 stacklevel=2,
             )
         return dsets
@@ -234,75 +229,103 @@ class DataBlock:
         verbose: bool = False,
         bs: int = 64,
         val_bs: int | None = None,
-        item_tfms: Any = None,
-        batch_tfms: Any = None,
-        **kwargs: Any,
+        shuffle: bool = True,
+        device: torch.device | str | None = None,
+        seed: int | None = None,
+        **options: Unpack[LoaderOptions],
     ) -> DataLoaders:
         """Return the loaders of a source.
 
         Args:
-            source: what `get_items` takes (a folder, a table).
+            source: what `get_items` takes (a folder, a table), or the items.
             path: where a `Learner` on these loaders writes.
-            verbose: say what is done.
+            verbose: say what is found and done.
             bs: samples in a batch.
-            val_bs: those of the validation loader (None: the same).
-            item_tfms: item transforms for this call, besides the block's.
-            batch_tfms: batch transforms for this call, besides the block's.
-            kwargs: `num_workers`, `device`, `shuffle`, `drop_last`, `seed`, `on_error`, `before_batch`, `fetch`, … of
-                `DataLoaders.from_dsets`.
+            val_bs: samples in a batch of the validation loader; None: `bs`.
+            shuffle: bring the training items into a new order in every epoch.
+            device: where batches go; None: the default device.
+            seed: fixes order and augmentation; None: `set_seed` does.
+            options: less common settings, see `LoaderOptions`; `on_error` overrides the block's.
+
+        Raises:
+            ArgumentTypeError: an unknown keyword.
+            DataError, ItemError: as for `datasets`.
         """
-        known = ["num_workers", "device", "shuffle", "shuffle_train", "drop_last", "seed", "on_error", "before_batch", "fetch", "pin_memory",
-                 "dl_type", "dl_kwargs", "prefetch", "timeout", "persistent_workers", "n", "seq_len", "cache"]  # fmt: skip
-        if self.dl_type is None:
-            for name in kwargs:
-                if name not in known:
-                    raise ArgumentTypeError(f"dataloaders has no argument {name!r}.{suggest(name, [*known, 'bs', 'val_bs', 'path'])}")
-        dsets = self.datasets(source, verbose=verbose)
-        options = {"on_error": self.on_error, **self.dls_kwargs, **kwargs}
-        return dsets.dataloaders(
-            bs=bs, val_bs=val_bs, path=path, after_item=merge_tfms(self.item_tfms, item_tfms),
-            after_batch=merge_tfms(self.batch_tfms, batch_tfms), **options,
-        )  # fmt: skip
+        named = ("path", "verbose", "bs", "val_bs", "shuffle", "device", "seed")
+        known = {*named, "shuffle_train", *known_options(options.get("dl_type") or self.dl_type or DataLoader)}
+        advice = " Say it when you make the DataBlock." if _ARGUMENTS & set(options) else ""
+        check_names("DataBlock.dataloaders", options, known - {"after_item", "after_batch"}, advice)
+        on_error = options.get("on_error") or self.on_error
+        block = self
+        if on_error != self.on_error:
+            block = copy.copy(self)
+            block.__dict__["on_error"] = on_error
+        wanted: Any = {**self.dls_kwargs, **options, "on_error": on_error}
+        wanted["before_batch"] = [*listed(self.dls_kwargs.get("before_batch")), *listed(options.get("before_batch"))]
+        return block.datasets(source, verbose=verbose).dataloaders(
+            bs=bs,
+            val_bs=val_bs,
+            shuffle=shuffle,
+            path=path,
+            device=device,
+            seed=seed,
+            after_item=[fresh(t) for t in self.item_tfms],
+            after_batch=[fresh(t) for t in self.batch_tfms],
+            **wanted,
+        )
 
-    def summary(self, source: Any, bs: int = 4, show_batch: bool = False, **kwargs: Any) -> None:
-        """Print what happens to one sample step by step, then to a batch; name the step that fails and on which item."""
-        from .summary import summary
+    def summary(self, source: Any, bs: int = 4, show_batch: bool = False, **options: Unpack[LoaderOptions]) -> None:
+        """Print what happens to one sample, step by step, then to a batch of `bs`; say which step fails on which item.
 
-        summary(self, source, bs, show_batch, **kwargs)
+        Args:
+            source: what `get_items` takes, or the items.
+            bs: samples in the batch.
+            show_batch: also draw a batch.
+            options: settings of the loaders that draw it.
+
+        Raises:
+            ItemError, ShapeError, DataError: what training would have met.
+        """
+        from .summary import summarize
+
+        check_names("DataBlock.summary", options, known_options(self.dl_type or DataLoader))
+        summarize(self, source, bs)
+        if show_batch:
+            self.dataloaders(source, bs=bs, **options).show_batch()
 
     def __repr__(self) -> str:
-        return f"DataBlock({len(self.blocks)} blocks, item_tfms={self.item_tfms}, batch_tfms={self.batch_tfms})"
+        names = ("get_items", "splitter", "get_x", "get_y")
+        functions = [f"{name}={name_of(self.__dict__[name])}" for name in names if self.__dict__[name] is not None]
+        tfms = f"item_tfms={self.item_tfms}, batch_tfms={self.batch_tfms}"
+        return f"DataBlock(blocks={list(self.blocks)}, {''.join(f + ', ' for f in functions)}{tfms})"
 
 
-class _Column:
-    def __init__(self, i: int) -> None:
-        self.i = i
-
-    def __call__(self, row: Any) -> Any:
-        return row[self.i]
+_ARGUMENTS = {
+    "blocks", "dl_type", "getters", "n_inp", "item_tfms", "batch_tfms", "get_items", "splitter", "get_x", "get_y",
+    "on_error",
+}  # fmt: skip
 
 
-def _fresh(transform: Any) -> Any:
-    """A copy of a transform that is set up on data, so that one block can serve several sources."""
-    import copy
-
+def fresh(transform: Any) -> Any:
+    """Return a copy of a transform that learns from data, so that one block can serve several sources."""
     return copy.copy(transform) if isinstance(transform, Transform) and hasattr(transform, "setups") else transform
 
 
-def _name(function: Any) -> str:
-    inner = getattr(function, "func", function)
-    return str(getattr(inner, "__name__", None) or repr(function))
+def name_of(function: Any) -> str:
+    """Return how messages call a function."""
+    inner = function.func if isinstance(function, functools.partial) else function
+    return str(getattr(inner, "__name__", None) or repr(inner))
 
 
 def _what_is_there(source: Any) -> str:
     if not isinstance(source, (str, os.PathLike)) or not os.path.isdir(source):
         return ""
     endings: dict[str, int] = {}
-    for _, _, files in os.walk(source):
+    for _, _, files in os.walk(os.fspath(source)):
         for file in files:
-            ending = os.path.splitext(file)[1].lower() or "no extension"
+            ending = os.path.splitext(file)[1].lower() or "no ending"
             endings[ending] = endings.get(ending, 0) + 1
     if not endings:
         return " The folder has no files at all."
-    listed = ", ".join(f"{n} with {e}" for e, n in sorted(endings.items(), key=lambda pair: -pair[1])[:5])
-    return f" The folder has {sum(endings.values())} files: {listed}."
+    most: Iterable[tuple[str, int]] = sorted(endings.items(), key=lambda pair: -pair[1])[:5]
+    return f" The folder has {sum(endings.values())} files: {', '.join(f'{n} with {e}' for e, n in most)}."

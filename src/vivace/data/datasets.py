@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Self, Unpack
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.types import TensorCategory, TensorMask, TensorMultiCategory, TensorPoint
 
-from .loader import DataLoader, TfmdDL
-from .loaders import DataLoaders
+from .loader import DataLoader
 from .making import ItemsSoFar, first_for_prediction, make_value
-from .options import LoaderOptions, check_names, known_options
 from .sources import as_items, item_at, take
+from .subsets import Subsets
 from .transform import Pipeline
-from .transforms import ToTensor
 
 __all__ = ["Datasets", "TfmdLists"]
 
@@ -34,105 +31,7 @@ _TYPE_OF_KIND: dict[str, type[Tensor]] = {
 OnError = Literal["raise", "skip"]
 
 
-class _Split:
-    """What `TfmdLists` and `Datasets` share: they are split, iterated, and made into loaders."""
-
-    prefers_threads = True  # opening files releases the interpreter lock
-    splits: L[L[int]] | None
-    dl_type: type[DataLoader] | None
-
-    def subset(self, i: int) -> Self:
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        raise NotImplementedError
-
-    def __getitem__(self, index: Any) -> Any:
-        raise NotImplementedError
-
-    @property
-    def n_subsets(self) -> int:
-        """How many subsets there are: 1 if the items are not split."""
-        return 1 if self.splits is None else len(self.splits)
-
-    @property
-    def train(self) -> Self:
-        """The training items."""
-        return self.subset(0)
-
-    @property
-    def valid(self) -> Self:
-        """The validation items."""
-        return self.subset(1)
-
-    def overlapping_splits(self) -> bool:
-        """Return whether an item is in more than one subset."""
-        every = [i for split in self.splits or [] for i in split]
-        return len(every) != len(set(every))
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def dataloaders(
-        self,
-        bs: int = 64,
-        shuffle_train: bool | None = None,
-        shuffle: bool = True,
-        path: str | os.PathLike[str] = ".",
-        device: torch.device | str | None = None,
-        val_bs: int | None = None,
-        after_item: Any = None,
-        after_batch: Any = None,
-        seed: int | None = None,
-        **options: Unpack[LoaderOptions],
-    ) -> DataLoaders:
-        """Return loaders over the subsets (over all items if they are not split).
-
-        Args:
-            bs: samples in a batch.
-            shuffle_train: another name for `shuffle`.
-            shuffle: bring the training items into a new order in every epoch.
-            path: where a `Learner` on these loaders writes.
-            device: where batches go; None: the default device.
-            val_bs: samples in a batch of the other loaders; None: `bs`.
-            after_item: transforms of single samples; None: `ToTensor`.
-            after_batch: transforms of batches, on the device.
-            seed: fixes order and augmentation; None: `set_seed` does.
-            options: less common settings, see `LoaderOptions`, and those that the class of loaders has of its own.
-
-        Raises:
-            ArgumentTypeError: an unknown keyword.
-        """
-        dl_type = options.pop("dl_type", None) or self.dl_type or TfmdDL
-        named = ("bs", "shuffle_train", "shuffle", "path", "device", "val_bs", "after_item", "after_batch", "seed")
-        check_names(f"{type(self).__name__}.dataloaders", options, {*named, *known_options(dl_type)})
-        subsets = [self] if self.splits is None else [self.subset(i) for i in range(self.n_subsets)]
-        own: list[dict[str, Any]] = [dict(o) for o in options.pop("dl_kwargs", None) or [{} for _ in subsets]]
-        if len(own) != len(subsets):
-            raise ArgumentError(f"dl_kwargs holds {len(own)} dicts for {len(subsets)} loaders: one for each is needed.")
-        if options.pop("val_shuffle", False):
-            own[1:] = [{"shuffle": True, **o} for o in own[1:]]
-        if (n := options.pop("n", None)) is not None:
-            own[0].setdefault("n", n)
-        rest: dict[str, Any] = {**options}
-        rest["on_error"] = rest.get("on_error") or "raise"
-        return DataLoaders.from_dsets(
-            *subsets,
-            bs=bs,
-            val_bs=val_bs,
-            shuffle=shuffle if shuffle_train is None else shuffle_train,
-            path=path,
-            device=device,
-            after_item=[ToTensor()] if after_item is None else after_item,
-            after_batch=after_batch,
-            seed=seed,
-            dl_type=dl_type,
-            dl_kwargs=own,
-            **rest,
-        )
-
-
-class TfmdLists(_Split):
+class TfmdLists(Subsets):
     """Items, each passed through the same transforms when it is asked for.
 
     Args:
@@ -186,8 +85,14 @@ class TfmdLists(_Split):
 
     def _new(self, items: Any, split_idx: int | None) -> Self:
         return type(self)(
-            items, self.tfms, do_setup=False, split_idx=split_idx, types=self.types, dl_type=self.dl_type, on_error=self.on_error
-        )  # fmt: skip
+            items,
+            self.tfms,
+            do_setup=False,
+            split_idx=split_idx,
+            types=self.types,
+            dl_type=self.dl_type,
+            on_error=self.on_error,
+        )
 
     def subset(self, i: int) -> Self:
         """Return the items of subset `i`, with the same transforms.
@@ -257,7 +162,7 @@ class TfmdLists(_Split):
         return f"{type(self).__name__}({len(self)} items, {self.tfms})"
 
 
-class Datasets(_Split):
+class Datasets(Subsets):
     """Items, each made into a tuple of parts (inputs, then targets) by a list of transforms for each part.
 
     Args:
@@ -415,7 +320,7 @@ def _is_single(index: Any) -> bool:
 
 
 def _checked(splits: Sequence[Sequence[int]], n_items: int) -> L[L[int]]:
-    checked = [L([int(i) for i in split], use_list=True) for split in splits]
+    checked: list[L[int]] = [L([int(i) for i in split], use_list=True) for split in splits]
     for split in checked:
         outside = [i for i in (min(split), max(split)) if not -n_items <= i < n_items] if split else []
         if outside:

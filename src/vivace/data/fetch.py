@@ -80,7 +80,8 @@ class Columns:
     def take(self, indices: Any) -> Any:
         """Return the batch of these samples."""
         index = torch.as_tensor(indices)
-        found = tuple(p[index] for p in self.parts)
+        # `index_select` is faster, but gives plain tensors
+        found = tuple([p[index] if isinstance(p, TensorBase) else p.index_select(0, index) for p in self.parts])
         return found if self.is_tuple else found[0]
 
     def slice(self, start: int, stop: int) -> Any:

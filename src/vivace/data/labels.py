@@ -107,7 +107,7 @@ def _value_of(row: Any, column: Any) -> Any:
 
 
 def _names_of(row: Any, is_series: bool) -> list[str]:
-    named: Any = row.index if is_series else row if isinstance(row, Mapping) else getattr(row, "_fields", ())
-    if not named and isinstance(row, Sequence) and not isinstance(row, str):
-        named = range(len(row))
-    return [str(n) for n in named]
+    if is_series or isinstance(row, Mapping):
+        return [str(name) for name in (row.index if is_series else row)]
+    positions = range(len(row)) if isinstance(row, Sequence) and not isinstance(row, str) else ()
+    return [str(name) for name in getattr(row, "_fields", positions)]

@@ -159,7 +159,7 @@ class DataLoader:
     def shuffle_fn(self, idxs: list[int]) -> list[int]:
         """Return the indices in the order of this epoch."""
         order = permutation(mix(self.seed, self.epoch), len(idxs))
-        return [idxs[i] for i in order]
+        return [idxs[i] for i in order.tolist()]
 
     def get_idxs(self) -> list[int]:
         """Return the indices of one epoch, in order."""
@@ -255,7 +255,7 @@ class DataLoader:
         batch = fetched.batch
         if self.pin_memory and torch.cuda.is_available():
             batch = _pin(batch)
-        if self.device is not None:
+        if self.device is not None and not _is_on(batch, self.device):
             batch = to_device(batch, self.device, non_blocking=self.pin_memory)
         if len(self.after_batch):
             with use_keys(mix(fetched.keys, _BATCH_STREAM)), torch.no_grad():
@@ -409,6 +409,11 @@ def _of_dataset(dataset: Any, name: str) -> Any:
     if value is None:
         raise AttributeError(f"The data set ({type(dataset).__name__}) has no `{name}`.")
     return value
+
+
+def _is_on(batch: Any, device: torch.device) -> bool:
+    """Whether nothing must be moved; quick for the usual batch, a tuple of tensors."""
+    return type(batch) is tuple and all(isinstance(part, torch.Tensor) and part.device == device for part in batch)
 
 
 def _pin(batch: Any) -> Any:

@@ -54,7 +54,8 @@ class ItemsSoFar:
     @property
     def vocab(self) -> Any:
         """The vocabulary of the transforms before; None without."""
-        return next((t.vocab for t in reversed(self.before) if getattr(t, "vocab", None) is not None), None)
+        vocabs = (getattr(transform, "vocab", None) for transform in reversed(self.before))
+        return next((vocab for vocab in vocabs if vocab is not None), None)
 
     def __len__(self) -> int:
         return len(self.items)

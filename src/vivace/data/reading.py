@@ -128,8 +128,10 @@ def _column_batches(dl: DataLoader) -> Iterator[Fetched]:
             yield Fetched(dl._columns.slice(start, stop), np.arange(start, stop, dtype=np.uint64), [])
         return
     order = torch.as_tensor(list(dl.sample()), dtype=torch.int64)
-    for index in order.split(dl.bs)[: len(dl) if dl.drop_last else None]:
-        yield Fetched(dl._columns.take(index), index.numpy().astype(np.uint64), [])
+    order = torch.where(order < 0, order + dl._columns.length, order)  # -1 is the last sample
+    keys = order.numpy().astype(np.uint64)
+    for i, index in enumerate(order.split(dl.bs)[: len(dl) if dl.drop_last else None]):
+        yield Fetched(dl._columns.take(index), keys[i * dl.bs : (i + 1) * dl.bs], [])
 
 
 # ---------------------------------------------------------------------- item by item

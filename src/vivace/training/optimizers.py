@@ -22,18 +22,17 @@ def _implementation(params: list[list[Tensor]]) -> dict[str, bool]:
     return {"fused": True} if fusible else {"foreach": True}
 
 
-class _DecoupledSGD(torch.optim.SGD):
-    """SGD whose weight decay shrinks the weights themselves instead of entering the momentum."""
+class _DecoupledDecay(torch.optim.Optimizer):
+    """Weight decay that shrinks the weights themselves instead of entering the gradient; mixed into torch's own."""
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         decays = [group["weight_decay"] for group in self.param_groups]
         for group in self.param_groups:
-            if group["weight_decay"]:
-                trained = [p for p in group["params"] if p.grad is not None]
-                if trained:
-                    torch._foreach_mul_(trained, 1 - group["lr"] * group["weight_decay"])
-                group["weight_decay"] = 0.0
+            trained = [p for p in group["params"] if p.grad is not None] if group["weight_decay"] else []
+            if trained:
+                torch._foreach_mul_(trained, 1 - group["lr"] * group["weight_decay"])
+            group["weight_decay"] = 0.0
         try:
             return super().step(closure)
         finally:
@@ -41,10 +40,12 @@ class _DecoupledSGD(torch.optim.SGD):
                 group["weight_decay"] = decay
 
 
-class _DecoupledRMSprop(torch.optim.RMSprop):
-    """RMSprop whose weight decay shrinks the weights themselves."""
+class _DecoupledSGD(_DecoupledDecay, torch.optim.SGD):
+    """SGD with decoupled weight decay."""
 
-    step = _DecoupledSGD.step
+
+class _DecoupledRMSprop(_DecoupledDecay, torch.optim.RMSprop):
+    """RMSprop with decoupled weight decay."""
 
 
 def SGD(params: Params, lr: float | slice = 1e-3, mom: float = 0.0, wd: float = 0.0, decouple_wd: bool = True) -> Optimizer:  # noqa: N802

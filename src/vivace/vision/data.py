@@ -1,4 +1,4 @@
-"""Blocks for pictures, masks, points and boxes, and loaders of pictures made in one call."""
+"""Loaders of pictures made in one call, and the blocks that they are made of."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
+
+import torch
 
 from vivace.core.basics import using_attr
 from vivace.core.collection import L
-from vivace.core.errors import ArgumentError, DataError
-from vivace.core.image import PILImage, PILMask
+from vivace.core.errors import DataError
+from vivace.core.image import PILImage
 from vivace.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
-from vivace.data.category import MultiCategorize
 from vivace.data.items import get_image_files
 from vivace.data.labels import ColReader, RegexLabeller, parent_label
 from vivace.data.loaders import DataLoaders
+from vivace.data.options import LoaderOptions, names_unknown_keywords
 from vivace.data.splits import ColSplitter, GrandparentSplitter, RandomSplitter
-from vivace.data.transforms import IntToFloatTensor
 
-from .points import AddMaskCodes, BBoxLabeler, PointScaler, TensorBBoxCreate, TensorPointCreate, bb_pad
+from .blocks import BBoxBlock, BBoxLblBlock, ImageBlock, ImageClass, MaskBlock, PointBlock
 
 __all__ = [
     "BBoxBlock",
@@ -34,166 +35,400 @@ __all__ = [
 ]
 
 PathLike = str | os.PathLike[str]
-
-
-def ImageBlock(cls: type[PILImage] = PILImage) -> TransformBlock:  # noqa: N802
-    """A picture (`cls=PILImageBW`: grey)."""
-    return TransformBlock(type_tfms=cls.create, batch_tfms=IntToFloatTensor)
-
-
-def MaskBlock(codes: Any = None) -> TransformBlock:  # noqa: N802
-    """A mask: a picture whose values are class indices.
-
-    Args:
-        codes: the names of the classes.
-    """
-    return TransformBlock(type_tfms=[PILMask.create, AddMaskCodes(codes=codes)], batch_tfms=IntToFloatTensor)
-
-
-def PointBlock() -> TransformBlock:  # noqa: N802
-    """Points in the picture, in pixels: x, y."""
-    return TransformBlock(type_tfms=TensorPointCreate, item_tfms=PointScaler)
-
-
-def BBoxBlock() -> TransformBlock:  # noqa: N802
-    """Boxes in the picture, in pixels: left, top, right, bottom."""
-    return TransformBlock(type_tfms=TensorBBoxCreate, item_tfms=PointScaler, dls_kwargs={"before_batch": bb_pad})
-
-
-def BBoxLblBlock(vocab: Any = None, add_na: bool = True) -> TransformBlock:  # noqa: N802
-    """The labels of the boxes.
-
-    Args:
-        vocab: the classes; None: those of the training set.
-        add_na: make class 0 "#na#", for padding.
-    """
-    return TransformBlock(type_tfms=MultiCategorize(vocab=vocab, add_na=add_na), item_tfms=BBoxLabeler)
+Device = torch.device | str | None
 
 
 class ImageDataLoaders(DataLoaders):
     """Loaders of pictures, made in one call.
 
-    All makers take `item_tfms` and `batch_tfms`, and what `DataBlock.dataloaders` takes: `bs`, `val_bs`, `shuffle`,
-    `device`, `num_workers`, `on_error`, ….
+    All `from_…` share these arguments:
+        path: where a `Learner` on the loaders writes; for `from_folder`, `from_df` and `from_csv` also where the
+            pictures are. File names in lists are used as they are.
+        valid_pct: the fraction of the pictures that validates, chosen at random.
+        seed: of that choice; None: `set_seed` governs it.
+        item_tfms: transforms of single pictures, on the CPU, such as `Resize(224)`.
+        batch_tfms: transforms of batches, on the device, such as `aug_transforms()`.
+        img_cls: how pictures are opened.
+        bs: samples in a batch; `val_bs`: in one of the validation loader (None: the same).
+        shuffle: bring the training pictures into a new order in every epoch.
+        device: where batches go; None: the default device.
+        options: less common settings, see `LoaderOptions`.
     """
 
     @classmethod
+    @names_unknown_keywords
     def from_folder(
-        cls, path: PathLike, train: str = "train", valid: str = "valid", valid_pct: float | None = None, seed: int | None = None,
-        vocab: Any = None, item_tfms: Any = None, batch_tfms: Any = None, img_cls: type[PILImage] = PILImage, **kwargs: Any,
-    ) -> Self:  # fmt: skip
-        """Pictures in one folder a class, below `train` and `valid` (or `valid_pct` of all of them for validation)."""
-        splitter = GrandparentSplitter(train, valid) if valid_pct is None else RandomSplitter(valid_pct, seed)
-        find = get_image_files if valid_pct is not None else partial(get_image_files, folders=[train, valid])
-        block = DataBlock(
-            blocks=(ImageBlock(img_cls), CategoryBlock(vocab=vocab)), get_items=find, splitter=splitter, get_y=parent_label,
-            item_tfms=item_tfms, batch_tfms=batch_tfms,
-        )  # fmt: skip
-        return cls.from_dblock(block, path, path=path, **kwargs)
-
-    @classmethod
-    def from_path_func(
-        cls, path: PathLike, fnames: Sequence[Any], label_func: Callable[[Any], Any], valid_pct: float = 0.2, seed: int | None = None,
-        item_tfms: Any = None, batch_tfms: Any = None, img_cls: type[PILImage] = PILImage, **kwargs: Any,
-    ) -> Self:  # fmt: skip
-        """Pictures with a function from path to label."""
-        block = DataBlock(
-            blocks=(ImageBlock(img_cls), CategoryBlock), splitter=RandomSplitter(valid_pct, seed), get_y=label_func,
-            item_tfms=item_tfms, batch_tfms=batch_tfms,
-        )  # fmt: skip
-        return cls.from_dblock(block, fnames, path=path, **kwargs)
-
-    @classmethod
-    def from_name_func(cls, path: PathLike, fnames: Sequence[Any], label_func: Callable[[str], Any], **kwargs: Any) -> Self:
-        """Pictures with a function from file name (a str) to label."""
-        if os.name == "nt" and getattr(label_func, "__name__", "") == "<lambda>":
-            raise ArgumentError("label_func is a lambda, which worker processes on Windows cannot receive: write a function with def.")
-        return cls.from_path_func(path, fnames, using_attr(label_func, "name"), **kwargs)
-
-    @classmethod
-    def from_path_re(cls, path: PathLike, fnames: Sequence[Any], pat: str | re.Pattern[str], **kwargs: Any) -> Self:
-        """Pictures labelled by the group of a pattern in their path."""
-        return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
-
-    @classmethod
-    def from_name_re(cls, path: PathLike, fnames: Sequence[Any], pat: str | re.Pattern[str], **kwargs: Any) -> Self:
-        """Pictures labelled by the group of a pattern in their file name."""
-        return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
-
-    @classmethod
-    def from_df(
-        cls, df: Any, path: PathLike = ".", valid_pct: float = 0.2, seed: int | None = None, fn_col: Any = 0, folder: Any = None, suff: str = "",
-        label_col: Any = 1, label_delim: str | None = None, y_block: Any = None, valid_col: Any = None, item_tfms: Any = None,
-        batch_tfms: Any = None, img_cls: type[PILImage] = PILImage, **kwargs: Any,
-    ) -> Self:  # fmt: skip
-        """Pictures listed in a table.
+        cls,
+        path: PathLike,
+        train: str = "train",
+        valid: str = "valid",
+        valid_pct: float | None = None,
+        seed: int | None = None,
+        vocab: Any = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures that are in a folder for each class.
 
         Args:
-            df: the table.
-            path: the folder that file names are relative to, together with `folder`.
-            valid_pct: the fraction for validation, unless `valid_col` names a column that says so.
-            seed: of the random split.
-            fn_col: the column (number or name) of file names; `suff` is added to each.
-            label_col: the column of labels, or a list of columns.
-            label_delim: several labels stand in the column with this between them.
-            y_block: the target's block (None: one label, several labels, or numbers, as the column is).
+            train: the folder in `path` with the training pictures.
+            valid: the folder in `path` with the validation pictures.
+            valid_pct: None: use these two; otherwise this fraction of all pictures in `path` validates.
+            vocab: the classes; None: those of the training pictures.
+
+        Raises:
+            DataError: a folder is missing, or has no pictures.
         """
-        prefix = f"{Path(path) if folder is None else Path(path) / folder}{os.path.sep}"
-        if y_block is None:
-            several = isinstance(label_col, (list, tuple, L)) and len(label_col) > 1
-            y_block = (MultiCategoryBlock if label_delim is not None else RegressionBlock if several and _is_numeric(df, label_col) else MultiCategoryBlock if several else CategoryBlock)  # fmt: skip
-        splitter = RandomSplitter(valid_pct, seed) if valid_col is None else ColSplitter(valid_col)
+        if valid_pct is None:
+            _check_folders(Path(path), train, valid)
         block = DataBlock(
-            blocks=(ImageBlock(img_cls), y_block), get_x=ColReader(fn_col, pref=prefix, suff=suff),
-            get_y=ColReader(label_col, label_delim=label_delim), splitter=splitter, item_tfms=item_tfms, batch_tfms=batch_tfms,
-        )  # fmt: skip
-        return cls.from_dblock(block, df, path=path, **kwargs)
+            blocks=(ImageBlock(img_cls), CategoryBlock(vocab=vocab)),
+            get_items=get_image_files if valid_pct is not None else partial(get_image_files, folders=[train, valid]),
+            splitter=GrandparentSplitter(train, valid) if valid_pct is None else RandomSplitter(valid_pct, seed),
+            get_y=parent_label,
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, path, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **options)
 
     @classmethod
+    @names_unknown_keywords
+    def from_path_func(
+        cls,
+        path: PathLike,
+        fnames: Sequence[Any],
+        label_func: Callable[[Any], Any],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures whose label is a function of their path.
+
+        Args:
+            fnames: the pictures.
+            label_func: takes an entry of `fnames`.
+        """
+        block = DataBlock(
+            blocks=(ImageBlock(img_cls), CategoryBlock),
+            splitter=RandomSplitter(valid_pct, seed),
+            get_y=label_func,
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(
+            block, fnames, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **options
+        )
+
+    @classmethod
+    @names_unknown_keywords
+    def from_name_func(
+        cls,
+        path: PathLike,
+        fnames: Sequence[Any],
+        label_func: Callable[[str], Any],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures whose label is a function of their file name.
+
+        Args:
+            fnames: the paths of the pictures.
+            label_func: takes the name, such as `"Cat_01.jpg"`.
+        """
+        return cls.from_path_func(
+            path, _as_paths(fnames), using_attr(label_func, "name"), valid_pct, seed, item_tfms, batch_tfms, img_cls,
+            bs, val_bs, shuffle, device, **options,
+        )  # fmt: skip
+
+    @classmethod
+    @names_unknown_keywords
+    def from_path_re(
+        cls,
+        path: PathLike,
+        fnames: Sequence[Any],
+        pat: str | re.Pattern[str],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures whose label is what the group of a pattern matches in their path.
+
+        Args:
+            fnames: the paths of the pictures.
+            pat: the pattern; on all systems folders are separated by `/`.
+        """
+        return cls.from_path_func(
+            path, fnames, RegexLabeller(pat), valid_pct, seed, item_tfms, batch_tfms, img_cls, bs, val_bs, shuffle,
+            device, **options,
+        )  # fmt: skip
+
+    @classmethod
+    @names_unknown_keywords
+    def from_name_re(
+        cls,
+        path: PathLike,
+        fnames: Sequence[Any],
+        pat: str | re.Pattern[str],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures whose label is what the group of a pattern matches in their file name.
+
+        Args:
+            fnames: the paths of the pictures.
+            pat: the pattern, such as `r"^(.*)_\\d+.jpg$"`.
+        """
+        return cls.from_name_func(
+            path, fnames, RegexLabeller(pat), valid_pct, seed, item_tfms, batch_tfms, img_cls, bs, val_bs, shuffle,
+            device, **options,
+        )  # fmt: skip
+
+    @classmethod
+    @names_unknown_keywords
+    def from_df(
+        cls,
+        df: Any,
+        path: PathLike = ".",
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        fn_col: Any = 0,
+        folder: PathLike | None = None,
+        suff: str = "",
+        label_col: Any = 1,
+        label_delim: str | None = None,
+        y_block: Any = None,
+        valid_col: Any = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures that a table lists.
+
+        Args:
+            df: the table, a DataFrame.
+            fn_col: number or name of the column of file names, relative to `path`.
+            folder: the folder in `path` that they are relative to.
+            suff: put after each file name, such as `".jpg"`.
+            label_col: number or name of the column of labels, or a list of them.
+            label_delim: several labels stand in the column, with this between them.
+            y_block: the block of the target; None: one label, several labels (a list of columns or `label_delim`), or
+                numbers (a list of columns of floats).
+            valid_col: a column that is true for the rows that validate; None: `valid_pct` of them at random.
+        """
+        block = DataBlock(
+            blocks=(ImageBlock(img_cls), y_block or _block_of_columns(df, label_col, label_delim)),
+            get_x=ColReader(fn_col, pref=Path(path) / (folder or ""), suff=suff),
+            get_y=ColReader(label_col, label_delim=label_delim),
+            splitter=RandomSplitter(valid_pct, seed) if valid_col is None else ColSplitter(valid_col),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, df, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **options)
+
+    @classmethod
+    @names_unknown_keywords
     def from_csv(
-        cls, path: PathLike, csv_fname: PathLike = "labels.csv", header: Any = "infer", delimiter: str | None = None, quoting: int = 0, **kwargs: Any
-    ) -> Self:  # fmt: skip
-        """Pictures listed in a CSV file in `path`; see `from_df`."""
+        cls,
+        path: PathLike,
+        csv_fname: PathLike = "labels.csv",
+        header: Any = "infer",
+        delimiter: str | None = None,
+        quoting: int = 0,
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        fn_col: Any = 0,
+        folder: PathLike | None = None,
+        suff: str = "",
+        label_col: Any = 1,
+        label_delim: str | None = None,
+        y_block: Any = None,
+        valid_col: Any = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures that a CSV file in `path` lists; see `from_df`.
+
+        Args:
+            csv_fname: the file.
+            header, delimiter, quoting: as for `pandas.read_csv`.
+
+        Raises:
+            DataError: there is no such file.
+        """
         import pandas as pd
 
         file = Path(path) / csv_fname
-        if not file.exists():
-            raise DataError(f"There is no table {file}.")
-        df = pd.read_csv(file, header=header, delimiter=delimiter, quoting=quoting)
-        return cls.from_df(df, path=path, **kwargs)
+        if not file.is_file():
+            tables = sorted(p.name for p in Path(path).glob("*.csv"))
+            there = f"There are {', '.join(tables)}: csv_fname={tables[0]!r}?" if tables else f"No .csv is in {path}."
+            raise DataError(f"The table {file} does not exist. {there}")
+        df = pd.read_csv(file, header=header, delimiter=delimiter, quoting=quoting)  # type: ignore[call-overload]
+        return cls.from_df(
+            df, path, valid_pct, seed, fn_col, folder, suff, label_col, label_delim, y_block, valid_col, item_tfms,
+            batch_tfms, img_cls, bs, val_bs, shuffle, device, **options,
+        )  # fmt: skip
 
     @classmethod
+    @names_unknown_keywords
     def from_lists(
-        cls, path: PathLike, fnames: Sequence[Any], labels: Sequence[Any], valid_pct: float = 0.2, seed: int | None = None, y_block: Any = None,
-        item_tfms: Any = None, batch_tfms: Any = None, img_cls: type[PILImage] = PILImage, **kwargs: Any,
-    ) -> Self:  # fmt: skip
-        """Pictures and their labels in two lists of one length."""
+        cls,
+        path: PathLike,
+        fnames: Sequence[Any],
+        labels: Sequence[Any],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        y_block: Any = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures and their labels, from two lists of one length.
+
+        Args:
+            fnames: the pictures.
+            labels: their labels.
+            y_block: the block of the target; None: several labels if they are lists, numbers if they are floats,
+                single labels otherwise.
+
+        Raises:
+            DataError: there are more pictures than labels, or the other way round.
+        """
         if len(fnames) != len(labels):
-            raise DataError(f"There are {len(fnames)} files and {len(labels)} labels: one label for each file is needed.")
-        if y_block is None:
-            first = labels[0]
-            y_block = MultiCategoryBlock if isinstance(first, (list, tuple, L)) else RegressionBlock if isinstance(first, float) else CategoryBlock
+            raise DataError(f"There are {len(fnames)} pictures and {len(labels)} labels: one for each is needed.")
         block = DataBlock.from_columns(
-            blocks=(ImageBlock(img_cls), y_block), splitter=RandomSplitter(valid_pct, seed), item_tfms=item_tfms, batch_tfms=batch_tfms
+            blocks=(ImageBlock(img_cls), y_block or _block_of_label(labels[0] if len(labels) else None)),
+            splitter=RandomSplitter(valid_pct, seed),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
         )
-        return cls.from_dblock(block, (fnames, labels), path=path, **kwargs)
-
-
-def _is_numeric(df: Any, columns: Sequence[Any]) -> bool:
-    return all((df.iloc[:, c] if isinstance(c, int) else df[c]).dtype.kind == "f" for c in columns)
+        return cls.from_dblock(
+            block, (fnames, labels), path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **options
+        )
 
 
 class SegmentationDataLoaders(DataLoaders):
     """Loaders of pictures and their masks, made in one call."""
 
     @classmethod
+    @names_unknown_keywords
     def from_label_func(
-        cls, path: PathLike, fnames: Sequence[Any], label_func: Callable[[Any], Any], valid_pct: float = 0.2, seed: int | None = None,
-        codes: Any = None, item_tfms: Any = None, batch_tfms: Any = None, img_cls: type[PILImage] = PILImage, **kwargs: Any,
-    ) -> Self:  # fmt: skip
-        """Pictures with a function from path to the mask's path; `codes` names the classes."""
+        cls,
+        path: PathLike,
+        fnames: Sequence[Any],
+        label_func: Callable[[Any], Any],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        codes: Any = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: ImageClass = PILImage,
+        bs: int = 64,
+        val_bs: int | None = None,
+        shuffle: bool = True,
+        device: Device = None,
+        **options: Unpack[LoaderOptions],
+    ) -> Self:
+        """Return loaders of pictures with a function from the path of a picture to that of its mask.
+
+        Args:
+            fnames: the pictures.
+            label_func: takes an entry of `fnames`, returns what `PILMask.create` opens.
+            codes: the names of the classes.
+
+        The other arguments are those of `ImageDataLoaders`.
+        """
         block = DataBlock(
-            blocks=(ImageBlock(img_cls), MaskBlock(codes=codes)), splitter=RandomSplitter(valid_pct, seed), get_y=label_func,
-            item_tfms=item_tfms, batch_tfms=batch_tfms,
-        )  # fmt: skip
-        return cls.from_dblock(block, fnames, path=path, **kwargs)
+            blocks=(ImageBlock(img_cls), MaskBlock(codes=codes)),
+            splitter=RandomSplitter(valid_pct, seed),
+            get_y=label_func,
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(
+            block, fnames, path=path, bs=bs, val_bs=val_bs, shuffle=shuffle, device=device, **options
+        )
+
+
+def _check_folders(path: Path, *names: str) -> None:
+    missing = [name for name in names if not (path / name).is_dir()]
+    if path.is_dir() and missing:
+        there = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+        raise DataError(
+            f"{path} has no folder {missing[0]!r}; it has {', '.join(there[:8]) or 'none at all'}. Say what yours are "
+            "called (train=…, valid=…), or validate on a random part of all pictures: valid_pct=0.2."
+        )
+
+
+def _as_paths(fnames: Sequence[Any]) -> Sequence[Any]:
+    """Texts as paths, which have a name."""
+    if any(isinstance(f, str) for f in fnames):
+        return L([Path(f) if isinstance(f, str) else f for f in fnames], use_list=True)
+    return fnames
+
+
+def _block_of_columns(df: Any, label_col: Any, label_delim: str | None) -> Callable[[], TransformBlock]:
+    columns = list(label_col) if isinstance(label_col, (list, tuple)) else [label_col]
+    if label_delim is None and len(columns) < 2:
+        return CategoryBlock
+    are_floats = label_delim is None and all(
+        (df[c] if c in df.columns else df.iloc[:, c]).dtype.kind == "f" for c in columns
+    )
+    return RegressionBlock if are_floats else MultiCategoryBlock
+
+
+def _block_of_label(label: Any) -> Callable[[], TransformBlock]:
+    if isinstance(label, (list, tuple)):
+        return MultiCategoryBlock
+    return RegressionBlock if isinstance(label, float) else CategoryBlock

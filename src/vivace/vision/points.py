@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,28 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vivace.core.collection import L
 from vivace.core.errors import DataError
 from vivace.core.types import TensorBBox, TensorImageBase, TensorMask, TensorMultiCategory, TensorPoint
-from vivace.data.category import CategoryMap
 from vivace.data.transform import ItemTransform, Transform
-from vivace.training.losses import MSELossFlat
+from vivace.training.losses import loss_for_kind
 
-__all__ = ["AddMaskCodes", "BBoxLabeler", "PointScaler", "TensorBBoxCreate", "TensorPointCreate", "bb_pad"]
+__all__ = [
+    "AddMaskCodes",
+    "BBoxLabeler",
+    "PointScaler",
+    "TensorBBoxCreate",
+    "TensorPointCreate",
+    "bb_pad",
+    "clip_remove_empty",
+]
 
 
 class AddMaskCodes(Transform):
-    """Give masks the names of their classes.
+    """Give decoded masks the names of their classes.
 
     Args:
-        codes: the names.
+        codes: the names: entry `i` is what the value `i` of a mask stands for.
     """
 
     kind = "mask"
@@ -31,57 +39,98 @@ class AddMaskCodes(Transform):
 
     def __init__(self, codes: Any = None) -> None:
         super().__init__()
-        self.codes = None if codes is None else [str(c) for c in codes]
-        self.vocab = None if codes is None else CategoryMap(self.codes, sort=False)
-        self.c = None if codes is None else len(self.codes or [])
+        self.codes = None if codes is None else [str(code) for code in codes]
+        self.vocab: L[str] | None = None if self.codes is None else L(self.codes, use_list=True)
+        self.c = None if self.codes is None else len(self.codes)
 
-    def decodes(self, o: TensorMask) -> Any:
-        if self.codes is not None:
-            o.codes = self.codes
-        return o
+    def decodes(self, o: TensorMask) -> TensorMask:
+        return o if self.codes is None else TensorMask(o.as_subclass(Tensor), codes=self.codes)
 
 
-class TensorPointCreate(Transform):
-    """Turn points (x, y in pixels; arrays, lists or tensors) into a tensor `(n_points, 2)`."""
+class _CreateTensor(Transform):
+    """Numbers in pixels to a tensor with a row for each point or box."""
+
+    order = 0
+    uses_global_random = False
+    _sees_tuple = True  # a tuple is one point, or several
+    n_columns = 2
+    what = "points (x, y)"
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def _rows(self, o: Any) -> Tensor:
+        try:
+            values = (
+                o.as_subclass(Tensor) if isinstance(o, Tensor) else torch.as_tensor(np.asarray(o, dtype=np.float32))
+            )
+            return values.float().reshape(-1, self.n_columns)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise DataError(
+                f"The target {o!r:.80} does not hold {self.what}: {self.n_columns} numbers each."
+            ) from error
+
+
+class TensorPointCreate(_CreateTensor):
+    """Turn points (x, y, in pixels of the picture) into a `TensorPoint` (n_points, 2) float32.
+
+    Attributes:
+        c: how many numbers a target has; that of the first training item, found at set-up.
+
+    Raises:
+        DataError: (when called) something that is no points, or another count of them.
+    """
 
     kind = "points"
-    uses_global_random = False
 
     def __init__(self) -> None:
         super().__init__()
         self.c: int | None = None
-        self.loss_func = MSELossFlat()
 
-    def encodes(self, o: Any) -> TensorPoint:
-        return TensorPoint(torch.as_tensor(np.asarray(o)).reshape(-1, 2).float())
+    @property
+    def loss_func(self) -> Callable[..., Tensor]:
+        """The loss that suits points."""
+        loss: Callable[..., Tensor] = loss_for_kind(self.kind)
+        return loss
 
     def setups(self, dsets: Any) -> None:
-        if dsets is not None and len(dsets):
-            self.c = int(np.asarray(dsets[0]).size)
+        for target in dsets if dsets is not None else ():
+            self.c = self._rows(target).numel()
+            break
 
-    def decodes(self, o: Any) -> Any:
-        return o
+    def encodes(self, o: Any) -> TensorPoint:
+        rows = self._rows(o)
+        if self.c is not None and rows.numel() != self.c:
+            raise DataError(
+                f"This target has {len(rows)} points, {self.c // 2} expected: all targets need the same count."
+            )
+        return TensorPoint(rows)
 
 
-class TensorBBoxCreate(Transform):
-    """Turn boxes (left, top, right, bottom in pixels) into a tensor `(n_boxes, 4)`."""
+class TensorBBoxCreate(_CreateTensor):
+    """Turn boxes (left, top, right, bottom, in pixels of the picture) into a `TensorBBox` (n_boxes, 4) float32.
+
+    Raises:
+        DataError: (when called) something that is no boxes.
+    """
 
     kind = "boxes"
-    uses_global_random = False
-
-    def __init__(self) -> None:
-        super().__init__()
+    n_columns = 4
+    what = "boxes (left, top, right, bottom)"
 
     def encodes(self, o: Any) -> TensorBBox:
-        return TensorBBox(torch.as_tensor(np.asarray(o)).reshape(-1, 4).float())
+        return TensorBBox(self._rows(o))
 
 
 class PointScaler(ItemTransform):
-    """Scale points and boxes from pixels of their picture to -1..1, and back when decoding.
+    """Scale points and boxes from pixels of their picture to -1..1 across it, and back when decoding.
 
     Args:
+        do_scale: False: they are in -1..1 already.
         y_first: coordinates come as y, x.
-        do_scale: scale at all (False: they are in -1..1 already).
+
+    Raises:
+        DataError: (when called) a sample has points but no picture.
     """
 
     order = 1
@@ -91,22 +140,17 @@ class PointScaler(ItemTransform):
         super().__init__()
         self.do_scale, self.y_first = do_scale, y_first
 
-    @staticmethod
-    def _size(sample: Sequence[Any]) -> Tensor | None:
-        for part in sample:
-            if isinstance(part, Image.Image):
-                return torch.tensor([part.size[0], part.size[1]], dtype=torch.float32)
-            if isinstance(part, TensorImageBase):
-                return torch.tensor([part.shape[-1], part.shape[-2]], dtype=torch.float32)
-        return None
-
     def encodes(self, sample: Any) -> Any:
-        size = self._size(sample) if isinstance(sample, tuple) else None
+        parts = sample if isinstance(sample, tuple) else (sample,)
+        if not any(isinstance(part, TensorPoint) for part in parts):
+            return sample
+        size = _picture_size(parts)
         if size is None:
-            if any(isinstance(p, TensorPoint) for p in (sample if isinstance(sample, tuple) else (sample,))):
+            # a bare picture or point of an input pipeline is no sample; a sample needs both
+            if isinstance(sample, tuple):
                 raise DataError("Points and boxes are scaled by the size of their picture, and this sample has none.")
             return sample
-        return tuple(self._scale(part, size) if isinstance(part, TensorPoint) else part for part in sample)
+        return tuple(self._scale(part, size) if isinstance(part, TensorPoint) else part for part in parts)
 
     def _scale(self, points: TensorPoint, size: Tensor) -> Tensor:
         xy = points.as_subclass(Tensor).reshape(-1, 2).float()
@@ -115,54 +159,104 @@ class PointScaler(ItemTransform):
         return xy.reshape(points.shape).as_subclass(type(points))
 
     def decodes(self, sample: Any) -> Any:
-        size = self._size(sample) if isinstance(sample, tuple) else None
+        size = _picture_size(sample) if isinstance(sample, tuple) else None
         if size is None:
             return sample
-        return tuple(self._unscale(part, size) if isinstance(part, TensorPoint) else part for part in sample)
+        return tuple(_unscale(part, size) if isinstance(part, TensorPoint) else part for part in sample)
 
-    @staticmethod
-    def _unscale(points: TensorPoint, size: Tensor) -> Tensor:
-        xy = points.as_subclass(Tensor).reshape(-1, 2).cpu()
-        return ((xy + 1) * size / 2).reshape(points.shape).as_subclass(type(points))
+
+def _picture_size(parts: tuple[Any, ...]) -> Tensor | None:
+    """(width, height) of the first picture of a sample."""
+    for part in parts:
+        if isinstance(part, Image.Image):
+            return torch.tensor(part.size, dtype=torch.float32)
+        if isinstance(part, TensorImageBase):
+            return torch.tensor([part.shape[-1], part.shape[-2]], dtype=torch.float32)
+    return None
+
+
+def _unscale(points: TensorPoint, size: Tensor) -> Tensor:
+    xy = points.as_subclass(Tensor).cpu()
+    return ((xy.reshape(-1, 2) + 1) * size / 2).reshape(xy.shape).as_subclass(type(points))
 
 
 class BBoxLabeler(ItemTransform):
-    """Keep the labels of boxes beside them (they are shown together)."""
+    """When decoding, drop the empty boxes that filled up a batch, and their labels."""
 
     order = 4
     uses_global_random = False
 
     def decodes(self, sample: Any) -> Any:
-        return sample
+        boxes = next((p for p in sample if isinstance(p, TensorBBox)), None) if isinstance(sample, tuple) else None
+        return sample if boxes is None else _keep_boxes(sample, _is_full(boxes.as_subclass(Tensor)))
+
+
+def _is_full(boxes: Tensor) -> Tensor:
+    return (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+
+
+def _keep_boxes(sample: tuple[Any, ...], keep: Tensor) -> tuple[Any, ...]:
+    is_of_box = (TensorBBox, TensorMultiCategory)
+    return tuple(
+        part.as_subclass(Tensor)[keep.to(part.device)].as_subclass(type(part))
+        if isinstance(part, is_of_box) and len(part) == len(keep)
+        else part
+        for part in sample
+    )
+
+
+def clip_remove_empty(bbox: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """Cut boxes at the border of the picture, and drop those that lie outside, with their labels.
+
+    Args:
+        bbox: `(n_boxes, 4)` left, top, right, bottom in -1..1.
+        label: `(n_boxes,)` indices of classes.
+
+    Returns:
+        Boxes and labels of those that are left, of the same types.
+    """
+    boxes = bbox.as_subclass(Tensor).clamp(-1, 1)
+    keep = _is_full(boxes)
+    return boxes[keep].as_subclass(type(bbox)), label.as_subclass(Tensor)[keep].as_subclass(type(label))
 
 
 def bb_pad(samples: Any, pad_idx: int = 0) -> Any:
     """Pad boxes and their labels with empty ones, so that all samples of a batch have as many.
 
+    Boxes are cut at the border of their picture first, and dropped where nothing is left of them.
+
     Args:
-        samples: tuples with a `TensorBBox` `(n_boxes, 4)` and a `TensorMultiCategory` `(n_boxes,)`.
-        pad_idx: the class of empty boxes.
+        samples: tuples with a `TensorBBox` `(n_boxes, 4)` and (usually) a `TensorMultiCategory` `(n_boxes,)`.
+        pad_idx: the class of the empty boxes.
+
+    Returns:
+        The samples, each with the greatest number of boxes that one of them has.
+
+    Raises:
+        DataError: a sample has more or fewer labels than boxes.
     """
-    if not isinstance(samples, list) or not any(isinstance(p, TensorBBox) for p in samples[0]):
+    if not isinstance(samples, list) or not any(isinstance(part, TensorBBox) for part in samples[0]):
         return samples
-    longest = max(len(p) for s in samples for p in s if isinstance(p, TensorBBox))
-    return [tuple(_pad(p, longest, pad_idx) for p in _clipped(s)) for s in samples]
+    clipped = [_clip(sample) for sample in samples]
+    longest = max(len(part) for sample in clipped for part in sample if isinstance(part, TensorBBox))
+    return [tuple(_pad(part, longest, pad_idx) for part in sample) for sample in clipped]
 
 
-def _clipped(sample: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Cut boxes at the border of the picture, and drop those that are outside, with their labels."""
-    boxes = next(p for p in sample if isinstance(p, TensorBBox)).as_subclass(Tensor).clamp(-1, 1)
-    keep = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return tuple(
-        TensorBBox(boxes[keep]) if isinstance(p, TensorBBox) else TensorMultiCategory(p.as_subclass(Tensor)[keep]) if isinstance(p, TensorMultiCategory) else p
-        for p in sample
-    )
+def _clip(sample: tuple[Any, ...]) -> tuple[Any, ...]:
+    boxes = next(part for part in sample if isinstance(part, TensorBBox)).as_subclass(Tensor).clamp(-1, 1)
+    for part in sample:
+        if isinstance(part, TensorMultiCategory) and len(part) != len(boxes):
+            raise DataError(
+                f"A sample has {len(boxes)} boxes and {len(part)} labels: one label for each box is needed."
+            )
+    clipped = tuple(TensorBBox(boxes) if isinstance(part, TensorBBox) else part for part in sample)
+    return _keep_boxes(clipped, _is_full(boxes))
 
 
 def _pad(part: Any, longest: int, pad_idx: int) -> Any:
-    if isinstance(part, TensorBBox):
-        return TensorBBox(torch.cat([part.as_subclass(Tensor), torch.zeros(longest - len(part), 4)]))
-    if isinstance(part, TensorMultiCategory):
-        fill = torch.full((longest - len(part),), pad_idx, dtype=torch.int64)
-        return TensorMultiCategory(torch.cat([part.as_subclass(Tensor), fill]))
-    return part
+    if not isinstance(part, (TensorBBox, TensorMultiCategory)):
+        return part
+    n_missing = longest - len(part)
+    values = part.as_subclass(Tensor)
+    fill = values.new_zeros(n_missing, 4) if isinstance(part, TensorBBox) else values.new_full((n_missing,), pad_idx)
+    return torch.cat([values, fill]).as_subclass(type(part))

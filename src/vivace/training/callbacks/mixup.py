@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vivace.core.errors import ArgumentError
 from vivace.training.callback import Callback
+from vivace.training.loss_errors import name_of
 from vivace.training.predict import loss_not_reduced
 
 __all__ = ["CutMix", "MixHandler", "MixUp", "mix_pairs", "paste_box"]
@@ -57,7 +58,12 @@ class MixHandler(Callback):
         self._own_loss: Callable[..., Any] | None = None  # the Learner's, while it holds ours
 
     def before_train(self) -> None:
-        self._own_loss, self.learn.loss_func = self.learn.loss_func, self._mixed_loss
+        def mixed_loss(pred: Any, *targets: Any) -> Tensor:
+            return self._mixed_loss(pred, *targets)
+
+        self._own_loss = self.learn.loss_func
+        mixed_loss.__name__ = name_of(self._own_loss)  # what messages call it
+        self.learn.loss_func = mixed_loss
 
     def after_train(self) -> None:
         self._give_back()

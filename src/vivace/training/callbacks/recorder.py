@@ -57,7 +57,8 @@ class Recorder(Callback):
         self._pending: list[Tensor] = []  # losses of batches, on the device
         self._smooth: list[float] = []  # their running means, as numbers
         self._mean, self._n_smoothed = 0.0, 0
-        self._first_bad: int | None = None  # the first batch of this fit whose loss was no number, until it was told
+        self._first_bad: int | None = None  # the first batch of this fit whose loss was no number
+        self._is_told = False
 
     # ------------------------------------------------------------------ what was measured
     @property
@@ -162,10 +163,10 @@ class Recorder(Callback):
         self.learn.logger(self.log)
 
     def _warn_of_nan(self) -> None:
-        if self._first_bad is None:
+        if self._first_bad is None or self._is_told:
             return
+        self._is_told = True
         batch = self._first_bad - (self.iters[-1] if self.iters else 0)
-        self._first_bad = None
         warnings.warn(
             f"The training loss is not a finite number from batch {batch} of epoch {self.learn.epoch} on: the model is "
             "lost. Try a lower learning rate (learn.lr_find()), GradientClip, or look at that batch for bad values; "

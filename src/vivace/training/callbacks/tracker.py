@@ -57,11 +57,16 @@ class TrackerCallback(Callback):
 
     def after_epoch(self) -> None:
         recorder = self.learn.recorder
-        value = recorder.values[-1][self._column] if recorder.has_row else None
-        # None: an epoch that was passed over, or not validated
-        self.new_best = value is not None and bool(self.comp(value - self._sign * self.min_delta, self.best))
-        if self.new_best:
-            self.best = value
+        self.new_best = False
+        if not recorder.has_row:  # an epoch that was passed over
+            return
+        value = recorder.values[-1][self._column]
+        if value is not None and self.comp(value - self._sign * self.min_delta, self.best):
+            self.new_best, self.best = True, value
+        self.react()
+
+    def react(self) -> None:
+        """Called after each epoch, when `best` and `new_best` are known."""
 
 
 class EarlyStoppingCallback(TrackerCallback):
@@ -84,8 +89,7 @@ class EarlyStoppingCallback(TrackerCallback):
         super().before_fit()
         self.wait = 0
 
-    def after_epoch(self) -> None:
-        super().after_epoch()
+    def react(self) -> None:
         self.wait = 0 if self.new_best else self.wait + 1
         if self.wait >= self.patience:
             self.learn.logger(
@@ -128,13 +132,11 @@ class SaveModelCallback(TrackerCallback):
     def _save(self, name: str) -> None:
         self.last_saved_path = self.learn.save(name, with_opt=self.with_opt)
 
-    def after_epoch(self) -> None:
+    def react(self) -> None:
         if self.every_epoch:
             if self.learn.epoch % int(self.every_epoch) == 0:
                 self._save(f"{self.fname}_{self.learn.epoch}")
-            return
-        super().after_epoch()
-        if self.new_best:
+        elif self.new_best:
             self.learn.logger(f"Better model found at epoch {self.learn.epoch} with {self.monitor} value: {self.best}.")
             self._save(self.fname)
 
@@ -177,8 +179,7 @@ class ReduceLROnPlateau(TrackerCallback):
         super().before_fit()
         self.wait = 0
 
-    def after_epoch(self) -> None:
-        super().after_epoch()
+    def react(self) -> None:
         self.wait = 0 if self.new_best else self.wait + 1
         if self.wait < self.patience:
             return

@@ -23,9 +23,9 @@ def for_rows(images: Tensor, n: int, work: Callable[[slice], None]) -> None:
     """Call `work` with slices that together cover `range(n)`; it handles those rows, whole, by itself.
 
     On the CPU a slice is a few images, so that a row of operations finds them in the cache, and each core takes the
-    next slice when it is done. That is twice as fast as operations on the whole batch, which are bound by memory. And
-    where other threads decode photos meanwhile it is ten times as fast as letting torch split each operation, whose
-    parts then wait for each other each time. On other devices there is one slice.
+    next slice when it is done. That is up to twice as fast as operations on whole batches, bound by memory. And
+    where other threads decode photos meanwhile it is seven times as fast as letting torch split each operation, whose
+    parts then wait for each other every time. On other devices there is one slice.
 
     Args:
         images: the batch, for its device and the size of an image.
