@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from vivace.training.callback import Callback
 from vivace.training.learner import Learner
 from vivace.training.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat, MSELossFlat
 from vivace.training.metrics import accuracy, mae
-from vivace.training.optimizers import SGD, Adam
+from vivace.training.optimizers import SGD, Adam, RMSProp
 
 
 def three_groups(model):
@@ -201,10 +202,18 @@ def test_one_cycle_follows_the_formula(class_learner):
     assert learn.recorder.lrs == [r[0] for r in watch.rates] and learn.recorder.hps["mom"] == watch.momenta
 
 
+@pytest.mark.parametrize("opt_func", [SGD, RMSProp])
+def test_one_cycle_gives_no_momentum_to_who_asked_for_none(class_learner, opt_func):
+    cycled, fixed = class_learner(opt_func=opt_func), class_learner(opt_func=opt_func)
+    cycled.fit_one_cycle(1, 0.01)
+    fixed.fit_one_cycle(1, 0.01, moms=(0, 0, 0))
+    assert torch.equal(cycled.model[0].weight, fixed.model[0].weight)
+
+
 def test_one_cycle_gives_each_group_a_cycle_of_its_own(class_learner):
     watch = Rates()
     grouped(class_learner).fit_one_cycle(1, slice(1e-4, 1e-2), pct_start=0.5, cbs=watch)
-    ratios = [[b / a for a, b in zip(rates, rates[1:], strict=False)] for rates in watch.rates]
+    ratios = [[b / a for a, b in pairwise(rates)] for rates in watch.rates]
     assert np.allclose(ratios, 10)
 
 
@@ -228,7 +237,7 @@ def test_fine_tune_trains_the_head_then_everything_at_lower_rates(class_learner)
     learn.fine_tune(2, base_lr=0.02, freeze_epochs=1, lr_mult=100)
     assert watch.frozen == [2] * 6 + [0] * 12
     head, body = [r[-1] for r in watch.rates], [r[0] for r in watch.rates]
-    assert max(head[:6]) == pytest.approx(0.02, rel=0.05)
+    assert max(head[:6]) == pytest.approx(cosine(0.02 / 25, 0.02, 5 / 6 / 0.99))  # nearly all the way up
     assert max(head[6:]) == pytest.approx(0.01, rel=0.05) and max(body[6:]) == pytest.approx(1e-4, rel=0.05)
     assert len(learn.recorder.values) == 2
 
@@ -237,7 +246,7 @@ def test_fine_tune_trains_the_head_then_everything_at_lower_rates(class_learner)
 def test_validate_is_the_mean_over_samples_also_with_a_smaller_last_batch(class_learner):
     learn = class_learner(metrics=[accuracy, mae])
     learn.metrics = accuracy
-    learn.dls.valid = learn.dls.valid.new(bs=32)  # 48 samples: 32 and 16
+    learn.dls.loaders[1] = learn.dls.valid.new(bs=32)  # 48 samples: 32 and 16
     x, y = learn.dls.valid.dataset.tensors
     learn.model.eval()
     with torch.no_grad():
@@ -322,7 +331,7 @@ def test_per_sample_losses_need_a_loss_that_can_give_them(class_learner):
 )
 def test_the_loss_comes_from_the_kind_of_the_target(class_learner, kind, expected):
     dls = class_learner().dls
-    dls.kind = kind
+    dls.train.dataset.kind = kind
     assert isinstance(Learner(dls, nn.Linear(4, 3)).loss_func, expected)
 
 

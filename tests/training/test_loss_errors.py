@@ -85,7 +85,7 @@ def test_several_targets_for_a_loss_of_one_are_told():
 def test_numbers_for_classes_and_classes_for_numbers_are_told():
     with pytest.raises(
         LossError,
-        match="binary_cross_entropy_with_logits failed on.*int64: predictions are torch.float32 and targets torch.int64",
+        match="binary_cross_entropy_with_logits failed.*int64: predictions are torch.float32 and targets torch.int64",
     ):
         learner(nn.Linear(4, 1), F.binary_cross_entropy_with_logits, CLASSES[:, None] % 2).fit(1)
 

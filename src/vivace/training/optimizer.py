@@ -73,6 +73,7 @@ class Optimizer:
         self.frozen_idx = 0
         self._no_decay: set[int] = set()
         self._always: set[int] = set()
+        self.fixed: set[str] = set()  # hyper-parameters that schedules leave alone, as the algorithm does without them
         self._make = torch_optimizer
         self.cbs = [] if cbs is None else list(cbs) if isinstance(cbs, (list, tuple, L)) else [cbs]
         self.torch_optimizer: torch.optim.Optimizer | None = None
@@ -160,6 +161,8 @@ class Optimizer:
             value: a number for all; `slice(low, high)`: evenly (in factors) from the first to the last group;
                 `slice(high)`: the last group `high`, the others a tenth; a list: one for each group.
         """
+        if name in self.fixed:
+            return
         n = len(self.param_lists)
         values = self._spread(name, value, n)
         if self.torch_optimizer is None:

@@ -60,7 +60,7 @@ def SGD(params: Params, lr: float | slice = 1e-3, mom: float = 0.0, wd: float = 
     """
     groups = parameter_lists(params)
     cls = _DecoupledSGD if decouple_wd else torch.optim.SGD
-    return _made(groups, lr, lambda g: cls(g, lr=1e-3, momentum=mom, weight_decay=wd, **_implementation(groups)))
+    return _made(groups, lr, lambda g: cls(g, lr=1e-3, momentum=mom, weight_decay=wd, **_implementation(groups)), mom != 0)
 
 
 def RMSProp(  # noqa: N802
@@ -69,7 +69,7 @@ def RMSProp(  # noqa: N802
     """Gradients divided by a running mean of their size (Hinton, 2012)."""
     cls = _DecoupledRMSprop if decouple_wd else torch.optim.RMSprop
     make = lambda g: cls(g, lr=1e-3, alpha=sqr_mom, eps=eps, weight_decay=wd, momentum=mom, foreach=True)  # noqa: E731
-    return _made(parameter_lists(params), lr, make)
+    return _made(parameter_lists(params), lr, make, mom != 0)
 
 
 def Adam(  # noqa: N802
@@ -126,9 +126,13 @@ def Lamb(  # noqa: N802
     return _made(parameter_lists(params), lr, make)
 
 
-def _made(groups: list[list[Tensor]], lr: Any, make: Callable[[Any], torch.optim.Optimizer]) -> Optimizer:
+def _made(
+    groups: list[list[Tensor]], lr: Any, make: Callable[[Any], torch.optim.Optimizer], has_momentum: bool = True
+) -> Optimizer:
     opt = Optimizer(groups, torch_optimizer=make)
     opt.set_hyper("lr", lr)
+    if not has_momentum:  # who asked for none gets none, also from `fit_one_cycle`
+        opt.fixed.add("mom")
     return opt
 
 

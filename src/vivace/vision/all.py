@@ -576,6 +576,13 @@ from vivace.vision.architectures import (
     InputConfig,
     input_config,
 )
+from vivace.vision.blocks import (
+    BBoxBlock,
+    BBoxLblBlock,
+    ImageBlock,
+    MaskBlock,
+    PointBlock,
+)
 from vivace.vision.body import (
     TimmBody,
     create_body,
@@ -593,12 +600,7 @@ from vivace.vision.cleaner import (
     widget,
 )
 from vivace.vision.data import (
-    BBoxBlock,
-    BBoxLblBlock,
-    ImageBlock,
     ImageDataLoaders,
-    MaskBlock,
-    PointBlock,
     SegmentationDataLoaders,
 )
 from vivace.vision.encoders import (
@@ -683,6 +685,7 @@ from vivace.vision.points import (
     TensorBBoxCreate,
     TensorPointCreate,
     bb_pad,
+    clip_remove_empty,
 )
 from vivace.vision.stats import (
     cifar_stats,
@@ -1057,6 +1060,7 @@ __all__ = [
     "chunked",
     "cifar_stats",
     "class2attr",
+    "clip_remove_empty",
     "cnn_learner",
     "combine_scheds",
     "combined_cos",
