@@ -131,13 +131,13 @@ def test_statistics_of_one_source_are_not_used_for_the_next(photo_folder: Path, 
 def test_what_is_given_takes_the_place_of_a_blocks_default() -> None:
     block = photos(batch_tfms=[IntToFloatTensor(div=1.0)])
     assert [type(t) for t in block.batch_tfms] == [IntToFloatTensor] and block.batch_tfms[0].div == 1.0
-    assert [type(t) for t in photos().item_tfms] == [ToTensor, Square]
+    assert [type(t) for t in photos().item_tfms] == [Square, ToTensor]
 
 
 def test_defaults_of_several_blocks_come_once_and_lists_in_lists_are_flat() -> None:
     block = DataBlock((picture_block, picture_block), item_tfms=[[Square(8)], [Square(16)]])
     assert [type(t) for t in block.batch_tfms] == [IntToFloatTensor]
-    assert [getattr(t, "side", None) for t in block.item_tfms] == [None, 8, 16]
+    assert [getattr(t, "side", None) for t in block.item_tfms] == [8, 16, None]
 
 
 def test_new_replaces_transforms_and_keeps_the_rest(photo_folder: Path) -> None:
@@ -269,7 +269,7 @@ def test_what_is_no_block_is_refused() -> None:
 def test_a_broken_picture_is_named(photo_folder: Path) -> None:
     (photo_folder / "red" / "red_00.jpg").write_bytes(b"")
     block = photos(splitter=IndexSplitter([0, 1, 2, 3]))
-    with pytest.raises(ItemError, match=r"red_00\.jpg\) failed in create: .*red_00\.jpg is empty \(0 bytes\)"):
+    with pytest.raises(ItemError, match=r"red_00\.jpg\) failed in PILImage\.create: .*red_00\.jpg is empty \(0 bytes\)"):
         list(block.dataloaders(photo_folder, bs=8, num_workers=0).train)
 
 

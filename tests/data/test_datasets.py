@@ -201,7 +201,7 @@ def test_predictions_are_decoded_by_the_target() -> None:
     assert dsets.decode_target(torch.tensor([0.1, 0.7, 0.1, 0.1])) == "C"
     several = Datasets([["b"], ["a"]], [[len], [MultiCategorize(), OneHotEncode()]])
     assert several.decode_target(torch.tensor([1.0, 1.0])) == ["a", "b"]
-    assert Datasets([1.0], [[str], [RegressionSetup()]]).decode_target(torch.tensor(2.5)) == 2.5
+    assert Datasets([1.0], [[abs], [RegressionSetup()]]).decode_target(torch.tensor(2.5)) == 2.5
 
 
 def test_new_items_are_prepared_as_for_validation_without_targets() -> None:
@@ -296,7 +296,7 @@ def test_a_loader_class_of_ones_own_keeps_its_own_settings() -> None:
             super().__init__(dataset, **kwargs)
             self.window = window
 
-    dsets = Datasets(list(range(6)), [[float]], splits=[[0, 1, 2, 3], [4, 5]], dl_type=Windows)
+    dsets = Datasets(list(range(6)), [[abs]], splits=[[0, 1, 2, 3], [4, 5]], dl_type=Windows)
     assert dsets.dataloaders(window=5, num_workers=0).valid.window == 5
 
 

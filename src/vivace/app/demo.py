@@ -64,7 +64,6 @@ def run_demo(out: Path, *, epochs: int = 7, seed: int = 42, say: Say = print) ->
         seed=seed,
         batch_size=32,
         learning_rate=3e-3,
-        batch_size=32,
         pretrained=False,
         flip=False,
     )

@@ -224,7 +224,7 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-            image = Image.open(source)
+            image: Image.Image = Image.open(source)
             if image.size[0] * image.size[1] > MAX_PIXELS:
                 raise DataError(f"{name} has {image.size[0]}x{image.size[1]} pixels, more than the {MAX_PIXELS:,} allowed: shrink it, or leave it out.")
             orientation = image.getexif().get(_ORIENTATION_TAG, 1) if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP") else 1

@@ -58,9 +58,9 @@ def mix(*parts: int | npt.NDArray[Any]) -> Any:
     key: Any = 0
     for part in parts:
         if isinstance(part, np.ndarray) or isinstance(key, np.ndarray):
-            part = part.astype(np.uint64) if isinstance(part, np.ndarray) else np.uint64(int(part) & _MASK)
-            key = key if isinstance(key, np.ndarray) else np.uint64(key)
-            key = _scramble_array(np.asarray(key ^ part, dtype=np.uint64))
+            bits: Any = part.astype(np.uint64) if isinstance(part, np.ndarray) else np.uint64(int(part) & _MASK)
+            before = key if isinstance(key, np.ndarray) else np.uint64(key)
+            key = _scramble_array(np.asarray(before ^ bits, dtype=np.uint64))
         else:
             key = _scramble(key ^ (int(part) & _MASK))
     return key

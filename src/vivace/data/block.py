@@ -214,12 +214,13 @@ class DataBlock:
             verbose=verbose,
             on_error=self.on_error,
         )
-        if dsets.kind == "category" and dsets.c == 1:
-            warnings.warn(
-                f"All training items have one label, {dsets.vocab[0]!r}: there is nothing to tell apart. Is "
-                f"{name_of(self.getters[-1])} the right labelling function, and the source the right folder?",
-                stacklevel=2,
-            )
+        for getter, tl in list(zip(self.getters, dsets.tls, strict=True))[self.n_inp :]:
+            if tl.kind == "category" and tl.c == 1:
+                warnings.warn(
+                    f"All training items have one label, {tl.vocab[0]!r}: there is nothing to tell apart. Is "
+                    f"{name_of(getter)} the right labelling function, and the source the right folder?",
+                    stacklevel=2,
+                )
         return dsets
 
     def dataloaders(
@@ -296,7 +297,7 @@ class DataBlock:
     def __repr__(self) -> str:
         names = ("get_items", "splitter", "get_x", "get_y")
         functions = [f"{name}={name_of(self.__dict__[name])}" for name in names if self.__dict__[name] is not None]
-        tfms = f"item_tfms={self.item_tfms}, batch_tfms={self.batch_tfms}"
+        tfms = " ".join(f"item_tfms={self.item_tfms}, batch_tfms={self.batch_tfms}".split())
         return f"DataBlock(blocks={list(self.blocks)}, {''.join(f + ', ' for f in functions)}{tfms})"
 
 
@@ -327,5 +328,5 @@ def _what_is_there(source: Any) -> str:
             endings[ending] = endings.get(ending, 0) + 1
     if not endings:
         return " The folder has no files at all."
-    most: Iterable[tuple[str, int]] = sorted(endings.items(), key=lambda pair: -pair[1])[:5]
+    most: Iterable[tuple[str, int]] = sorted(endings.items(), key=lambda pair: (-pair[1], pair[0]))[:5]
     return f" The folder has {sum(endings.values())} files: {', '.join(f'{n} with {e}' for e, n in most)}."

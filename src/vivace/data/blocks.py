@@ -99,7 +99,7 @@ def listed(value: Any) -> L[Any]:
 
 
 def merge_tfms(*groups: Any) -> list[Transform]:
-    """Return the transforms of all groups, as objects.
+    """Return the transforms of all groups, as objects, in the order in which they will run.
 
     The last group is the user's: it stays whole, and a transform in it takes the place of defaults of its class. Of
     defaults that come twice one stays.
@@ -111,7 +111,7 @@ def merge_tfms(*groups: Any) -> list[Transform]:
         key: Any = id(default) if type(default) is Transform else type(default)
         if key not in taken:
             defaults.setdefault(key, default)
-    return [*defaults.values(), *chosen]
+    return sorted([*defaults.values(), *chosen], key=lambda transform: transform.order)
 
 
 def as_block(block: Any) -> TransformBlock:

@@ -10,11 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from vivace.core.collection import L
-from vivace.core.errors import ArgumentError, DataError
+from vivace.core.errors import ArgumentError, DataError, ItemError, VivaceError
 from vivace.core.types import TensorCategory, TensorMask, TensorMultiCategory, TensorPoint
 
 from .loader import DataLoader
-from .making import ItemsSoFar, first_for_prediction, make_value
+from .making import ItemsSoFar, first_for_prediction, make_value, named_error, step_name
 from .sources import as_items, item_at, take
 from .subsets import Subsets
 from .transform import Pipeline
@@ -81,7 +81,13 @@ class TfmdLists(Subsets):
             print(f"Setting up {self.tfms}")
         seen = take(self.items, self.splits[0]) if self.splits is not None and train_setup else self.items
         for position, transform in enumerate(self.tfms.fs):
-            transform.setup(ItemsSoFar(seen, self.tfms.fs[:position], skip_failing=self.on_error == "skip"))
+            so_far = ItemsSoFar(seen, self.tfms.fs[:position], skip_failing=self.on_error == "skip")
+            try:
+                transform.setup(so_far)
+            except ItemError:
+                raise
+            except VivaceError as error:
+                raise named_error(so_far.describe_last(), step_name(transform), error) from error
 
     def _new(self, items: Any, split_idx: int | None) -> Self:
         return type(self)(

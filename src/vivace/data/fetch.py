@@ -225,7 +225,7 @@ class ProcessPool:
         self.loader: Any = torch.utils.data.DataLoader(
             _JobSource(load, assemble),
             batch_size=None,
-            sampler=self.queue,  # type: ignore[arg-type]
+            sampler=self.queue,
             num_workers=n_workers,
             collate_fn=_identity,
             persistent_workers=True,

@@ -59,7 +59,8 @@ def make_getters(getters: Any, get_x: Any, get_y: Any, n: int, n_inp: int) -> li
 
 
 def _made(getter: Any) -> Callable[[Any], Any]:
-    function: Any = getter() if isinstance(getter, type) else getter
+    is_made_first = isinstance(getter, type) and any("__call__" in vars(c) for c in getter.__mro__)  # not `int`, `list`
+    function: Any = getter() if is_made_first else getter
     if not callable(function):
         raise ArgumentTypeError(f"A getter must be a function of an item, got {getter!r:.60}.")
     return function  # type: ignore[no-any-return]

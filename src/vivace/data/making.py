@@ -15,7 +15,13 @@ from vivace.core.errors import ItemError, VivaceError
 from .sources import describe_item, item_at
 from .transform import Transform
 
-__all__ = ["ItemsSoFar", "first_for_prediction", "make_value", "named_error"]
+__all__ = ["ItemsSoFar", "first_for_prediction", "make_value", "named_error", "step_name"]
+
+
+def step_name(transform: Transform) -> str:
+    """Return how messages call a transform: of a class method also its class, `PILImage.create`."""
+    owner = getattr(getattr(transform, "enc", None), "__self__", None)
+    return f"{owner.__name__}.{transform.name}" if isinstance(owner, type) else transform.name
 
 
 def named_error(item: str, step: str, error: Exception) -> ItemError:
@@ -35,7 +41,7 @@ def make_value(items: Any, index: int, transforms: Sequence[Transform], split_id
         try:
             value = transform.on_item(value, split_idx=split_idx)
         except Exception as error:
-            raise named_error(describe_item(items, index), transform.name, error) from error
+            raise named_error(describe_item(items, index), step_name(transform), error) from error
     return value
 
 
@@ -50,6 +56,7 @@ class ItemsSoFar:
 
     def __init__(self, items: Any, before: Sequence[Transform], *, skip_failing: bool = False) -> None:
         self.items, self.before, self.skip_failing = items, before, skip_failing
+        self.last_index: int | None = None  # of the item that was asked for last
 
     @property
     def vocab(self) -> Any:
@@ -61,7 +68,12 @@ class ItemsSoFar:
         return len(self.items)
 
     def __getitem__(self, index: int) -> Any:
+        self.last_index = index
         return make_value(self.items, index, self.before, split_idx=0)
+
+    def describe_last(self) -> str:
+        """Return how messages call the item that was asked for last."""
+        return "The data" if self.last_index is None else describe_item(self.items, self.last_index)
 
     def __iter__(self) -> Iterator[Any]:
         for index in range(len(self)):

@@ -14,7 +14,7 @@ from vivace.core.randomness import seeded_globals, use_keys
 
 from .blocks import listed
 from .collate import collate
-from .making import named_error
+from .making import named_error, step_name
 from .sources import describe_item, item_at
 from .transform import Pipeline, Transform
 
@@ -26,6 +26,7 @@ __all__ = ["summarize"]
 
 _KEY = 0x5033A77  # what random transforms draw from here: training draws are left as they are
 MAX_CHARACTERS_OF_VALUE = 200
+MAX_CHARACTERS_OF_STEP = 160
 
 
 def summarize(block: DataBlock, source: Any, bs: int = 4) -> None:
@@ -42,7 +43,7 @@ def summarize(block: DataBlock, source: Any, bs: int = 4) -> None:
         print(f"\nBuilding one sample\n  {name}")
         sample = _make_sample(dsets, train.items, name)
         item_tfms = Pipeline([_fresh(t) for t in block.item_tfms], split_idx=0)
-        print(f"\nItem transforms\n  {item_tfms}")
+        print(f"\nItem transforms: {_steps(item_tfms)}")
         with use_keys(_KEY):
             _walk(item_tfms, sample, name)
         _make_batch(block, train, item_tfms, min(bs, len(train)))
@@ -52,7 +53,7 @@ def _make_sample(dsets: Datasets, items: Any, name: str) -> tuple[Any, ...]:
     parts = []
     for number, tl in enumerate(dsets.tls):
         role = "input" if number < dsets.n_inp else "target"
-        print(f"  Part {number + 1} ({role}): {tl.tfms}")
+        print(f"  Part {number + 1} ({role}): {_steps(tl.tfms)}")
         value = item_at(items, 0)
         print(f"    starting from {_brief(value)}")
         for transform in tl.tfms.fs:
@@ -80,13 +81,11 @@ def _make_batch(block: DataBlock, train: Datasets, item_tfms: Pipeline, n: int) 
         raise
     print(f"  The samples, stacked: {_brief(batch)}")
     batch_tfms = Pipeline([_fresh(t) for t in block.batch_tfms], split_idx=0)
-    print(f"\nBatch transforms\n  {batch_tfms}")
+    print(f"\nBatch transforms: {_steps(batch_tfms)}")
     with use_keys(np.arange(n, dtype=np.uint64) + np.uint64(_KEY)), torch.no_grad():
         for transform in batch_tfms.fs:
             transform.setup(batch)
             batch = _step(transform, batch, f"The batch of the first {n} items")
-    if not len(batch_tfms):
-        print("    none")
     print(f"\nThe batch: {_brief(batch)}")
 
 
@@ -96,9 +95,17 @@ def _fresh(transform: Transform) -> Transform:
     return fresh(transform)  # type: ignore[no-any-return]
 
 
+def _steps(pipeline: Pipeline) -> str:
+    return " -> ".join(step_name(transform) for transform in pipeline.fs) or "none"
+
+
+def _step_text(transform: Transform) -> str:
+    """A transform with its settings, in a line of bounded length."""
+    text = step_name(transform) if hasattr(transform, "enc") else " ".join(repr(transform).split())
+    return text if len(text) <= MAX_CHARACTERS_OF_STEP else text[:MAX_CHARACTERS_OF_STEP] + "…"
+
+
 def _walk(pipeline: Pipeline, value: Any, name: str) -> Any:
-    if not len(pipeline):
-        print("    none")
     for transform in pipeline.fs:
         value = _step(transform, value, name)
     return value
@@ -109,8 +116,8 @@ def _silently(pipeline: Pipeline, value: Any, name: str) -> Any:
         try:
             value = transform(value, split_idx=0)
         except Exception as error:
-            print(f"  {transform.name} FAILED on {name}")
-            raise named_error(name, transform.name, error) from error
+            print(f"  {step_name(transform)} FAILED on {name}")
+            raise named_error(name, step_name(transform), error) from error
     return value
 
 
@@ -118,9 +125,9 @@ def _step(transform: Transform, value: Any, name: str, *, of_item: bool = False)
     try:
         out = (transform.on_item if of_item else transform)(value, split_idx=0)
     except Exception as error:
-        print(f"    {transform!r} FAILED on {_brief(value)}\n    {type(error).__name__}: {error}")
-        raise error if isinstance(error, ItemError) else named_error(name, transform.name, error) from error
-    print(f"    {transform!r} gives {_brief(out)}")
+        print(f"    {_step_text(transform)} FAILED on {_brief(value)}\n    {type(error).__name__}: {error}")
+        raise error if isinstance(error, ItemError) else named_error(name, step_name(transform), error) from error
+    print(f"    {_step_text(transform)} gives {_brief(out)}")
     return out
 
 

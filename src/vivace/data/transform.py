@@ -387,7 +387,7 @@ class Pipeline:
             funcs = funcs.fs
         listed = [] if funcs is None else funcs if isinstance(funcs, (list, tuple, L)) else [funcs]
         self.split_idx = split_idx
-        self.fs: L = L(_fused(sorted((as_transform(f) for f in listed), key=lambda t: t.order)), use_list=True)
+        self.fs: L[Transform] = L(_fused(sorted((as_transform(f) for f in listed), key=lambda t: t.order)), use_list=True)
         for position, transform in enumerate(self.fs):
             if isinstance(transform, RandTransform) and transform.stream == 0:
                 transform.stream = position + 1

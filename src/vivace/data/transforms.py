@@ -87,7 +87,8 @@ class Normalize(DisplayedTransform):
     @classmethod
     def from_stats(cls, mean: Any, std: Any, dim: int = 1, ndim: int = 4, cuda: bool = True) -> Self:
         """Make one from the channels' means and standard deviations, such as `*imagenet_stats`."""
-        return cls(*broadcast_vec(dim, ndim, mean, std))
+        means, deviations = broadcast_vec(dim, ndim, mean, std)
+        return cls(means, deviations)
 
     def setups(self, dl: Any) -> None:
         if self.mean is not None and self.std is not None:

@@ -325,10 +325,11 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
             dl.n_inp = n_inp
         return DataLoaders(*loaders)
     dataset = Datasets([], tfms=parts, n_inp=n_inp, do_setup=False)
-    make = lambda split_idx: TfmdDL(  # noqa: E731
-        dataset, bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch, split_idx=split_idx
-    )
-    return DataLoaders(make(1), make(1))
+    made = [
+        TfmdDL(dataset, bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch, split_idx=1)
+        for _ in range(2)
+    ]
+    return DataLoaders(*made)
 
 
 def _check(path: Path, learn: Learner, samples: dict[str, Tensor]) -> None:

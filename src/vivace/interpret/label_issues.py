@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,8 @@ import numpy.typing as npt
 __all__ = ["LabelIssue", "expected_calibration_error", "find_label_issues", "reliability"]
 
 
-class LabelIssue(NamedTuple):
+@dataclass(frozen=True)
+class LabelIssue:
     """One label that is probably wrong."""
 
     index: int

@@ -482,7 +482,7 @@ class Learner:
             div: as in `fit_one_cycle`, for the second stage.
         """
         rest = {"div_final": div_final, "wd": wd, "moms": moms, "cbs": cbs, "reset_opt": reset_opt, "start_epoch": start_epoch}
-        recipes.fine_tune(self, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, **rest)  # type: ignore[arg-type]
+        recipes.fine_tune(self, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, **rest)
 
     def lr_find(
         self,

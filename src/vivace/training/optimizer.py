@@ -69,7 +69,7 @@ class Optimizer:
         torch_optimizer: Callable[[list[dict[str, Any]]], torch.optim.Optimizer] | None = None,
         **defaults: float,
     ) -> None:
-        self.param_lists: L = L([L(group, use_list=True) for group in parameter_lists(params)], use_list=True)
+        self.param_lists: L[Any] = L([L(group, use_list=True) for group in parameter_lists(params)], use_list=True)
         self.frozen_idx = 0
         self._no_decay: set[int] = set()
         self._always: set[int] = set()
@@ -220,7 +220,7 @@ class Optimizer:
         """All parameters, group after group."""
         return (p for group in self.param_lists for p in group)
 
-    def all_params(self, n: Any = slice(None), with_grad: bool = False) -> L:
+    def all_params(self, n: Any = slice(None), with_grad: bool = False) -> L[Any]:
         """Return (parameter, group number, state, hyper-parameters) of the groups `n`, those with gradients if asked."""
         index = n if isinstance(n, slice) else slice(n, None)
         hypers = self.hypers
@@ -269,7 +269,7 @@ class Optimizer:
                     state = self._state.setdefault(p, {})
                     hypers = dict(self._hypers[i])
                     if id(p) in self._no_decay:
-                        hypers["do_wd"] = False  # type: ignore[assignment]
+                        hypers["do_wd"] = False
                     for stepper in self.cbs:
                         update = stepper(p, **{**state, **hypers})
                         if isinstance(update, Mapping):

@@ -26,7 +26,7 @@ class _DecoupledDecay(torch.optim.Optimizer):
     """Weight decay that shrinks the weights themselves instead of entering the gradient; mixed into torch's own."""
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         decays = [group["weight_decay"] for group in self.param_groups]
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None] if group["weight_decay"] else []

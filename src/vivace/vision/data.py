@@ -309,7 +309,7 @@ class ImageDataLoaders(DataLoaders):
             tables = sorted(p.name for p in Path(path).glob("*.csv"))
             there = f"There are {', '.join(tables)}: csv_fname={tables[0]!r}?" if tables else f"No .csv is in {path}."
             raise DataError(f"The table {file} does not exist. {there}")
-        df = pd.read_csv(file, header=header, delimiter=delimiter, quoting=quoting)  # type: ignore[call-overload]
+        df = pd.read_csv(file, header=header, sep=delimiter or ",", quoting=quoting)  # type: ignore[call-overload]
         return cls.from_df(
             df, path, valid_pct, seed, fn_col, folder, suff, label_col, label_delim, y_block, valid_col, item_tfms,
             batch_tfms, img_cls, bs, val_bs, shuffle, device, **options,

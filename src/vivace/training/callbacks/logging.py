@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class CSVLogger(Callback):
     order = 62
     run_lr_find = False
 
-    def __init__(self, fname: str = "history.csv", append: bool = False) -> None:
+    def __init__(self, fname: str | os.PathLike[str] = "history.csv", append: bool = False) -> None:
         self.fname, self.append = Path(fname), append
 
     @property
