@@ -269,7 +269,9 @@ def test_what_is_no_block_is_refused() -> None:
 def test_a_broken_picture_is_named(photo_folder: Path) -> None:
     (photo_folder / "red" / "red_00.jpg").write_bytes(b"")
     block = photos(splitter=IndexSplitter([0, 1, 2, 3]))
-    with pytest.raises(ItemError, match=r"red_00\.jpg\) failed in PILImage\.create: .*red_00\.jpg is empty \(0 bytes\)"):
+    with pytest.raises(
+        ItemError, match=r"red_00\.jpg\) failed in PILImage\.create: .*red_00\.jpg is empty \(0 bytes\)"
+    ):
         list(block.dataloaders(photo_folder, bs=8, num_workers=0).train)
 
 
@@ -297,3 +299,12 @@ def test_items_without_a_label_are_left_out_of_the_classes_too() -> None:
     assert list(dls.vocab) == ["ab", "cd", "gh"]
     with pytest.warns(DataWarning, match="2 of 9 items were left out"):
         assert sum(len(x) for x, _ in dls.train) == 7
+
+
+def test_plain_types_serve_as_getters_and_classes_are_made_first() -> None:
+    class Double:
+        def __call__(self, x: int) -> int:
+            return 2 * x
+
+    dsets = DataBlock(get_x=float, get_y=Double).datasets([1, 2, 3, 4, 5])
+    assert dsets[2] == (3.0, 6) and type(dsets[2][0]) is float

@@ -162,3 +162,18 @@ def test_a_loss_without_number_ends_the_search(line_learner):
     found = learn.lr_find(show_plot=False, stop_div=False, end_lr=0.1)
     assert len(learn.recorder.losses) == 61 and np.isfinite(found.valley)
     assert F.mse_loss(learn.model(torch.ones(1, 1)), torch.ones(1, 1)).isfinite()
+
+
+def test_buffers_that_are_not_saved_are_put_back_too(line_learner):
+    class Counting(nn.Linear):
+        def __init__(self):
+            super().__init__(1, 1)
+            self.register_buffer("n_calls", torch.zeros(()), persistent=False)
+
+        def forward(self, x):
+            self.n_calls += 1
+            return super().forward(x)
+
+    learn = line_learner(Counting(), n=640)
+    learn.lr_find(show_plot=False)
+    assert learn.model.n_calls == 0

@@ -27,8 +27,8 @@ from vivace.vision.data import (
     PointBlock,
     SegmentationDataLoaders,
 )
-from vivace.vision.points import PointScaler, bb_pad, clip_remove_empty
 from vivace.vision.item_transforms import Resize
+from vivace.vision.points import PointScaler, bb_pad, clip_remove_empty
 
 SMALL = {"item_tfms": Resize(16), "bs": 4, "num_workers": 0}
 
@@ -155,6 +155,14 @@ def test_a_wrong_keyword_names_the_maker_and_the_nearest_one(photo_folder: Path)
         ArgumentTypeError, match=r"from_lists has no argument 'num_worker'\. Did you mean 'num_workers'"
     ):
         ImageDataLoaders.from_lists(photo_folder, [], [], num_worker=1)  # type: ignore[call-arg]
+
+
+def test_all_settings_of_loaders_are_taken(photo_folder: Path) -> None:
+    dls = ImageDataLoaders.from_folder(
+        photo_folder, valid_pct=0.25, item_tfms=Resize(8), batch_size=5, drop_last=False, num_workers=0, seed=1
+    )
+    assert [len(x) for x, _ in dls.train] == [5, 5, 5, 5, 5, 2]
+    assert len(dls.valid.new(n=3)) == 1
 
 
 def test_broken_pictures_can_be_left_out(photo_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,9 @@ app = typer.Typer(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a mistake of the user ends it with one line and exit code 1, not with a traceback."""
+    # Read when torch is first imported, later than this. Its threads then sleep while they wait, and leave the cores to
+    # the threads that open images (and to other programs): on a busy machine training is several times faster.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         app(args=None if arguments is None else list(arguments), prog_name="vivace")
     except VivaceError as error:

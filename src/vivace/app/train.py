@@ -257,7 +257,7 @@ def _save_pictures(learn: Any, out: Path) -> tuple[float, int]:
         side = min(max(5, len(confusion) * 0.6), 20)
         draw: dict[str, Callable[[], Any]] = {
             "batch.png": lambda: learn.dls.show_batch(max_n=9),
-            "results.png": lambda: learn.show_results(max_n=9),
+            "results.png": lambda: learn.show_results(max_n=9, figsize=(7.5, 9)),
             "confusion.png": lambda: interpretation.plot_confusion_matrix(figsize=(side, side)),
             "losses.png": learn.recorder.plot_loss,
         }

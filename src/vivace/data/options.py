@@ -63,12 +63,12 @@ def known_options(dl_type: type[DataLoader]) -> set[str]:
 def names_unknown_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function with an error for unknown keywords that names the nearest known one.
 
-    A function with `**options: Unpack[LoaderOptions]` knows those, too.
+    A function with `**options: Unpack[LoaderOptions]` knows the settings of loaders, too.
     """
     parameters = inspect.signature(function).parameters.values()
     known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        known += LoaderOptions.__annotations__
+        known += sorted(known_options(DataLoader) - {"after_item", "after_batch"})
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
