@@ -162,7 +162,7 @@ class Transform:
         for handler in [own] if own is not None else self._class_encoders:
             if handler.types is None or isinstance(x, handler.types):
                 return handler.function(x) if own is not None else handler.function(self, x)
-        return x
+        return self(x, split_idx=split_idx)
 
     def decode(self, x: Any, split_idx: int | None = None) -> Any:
         """Undo `__call__` as far as it can be undone."""
@@ -205,6 +205,8 @@ class Transform:
         """Return the constructor's arguments: what repr, equality and an exported model are made of."""
         if dataclasses.is_dataclass(self):
             return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        if type(self).__init__ in (Transform.__init__, RandTransform.__init__):
+            return {"p": self.p} if isinstance(self, RandTransform) else {}
         names = [
             p.name
             for p in list(inspect.signature(type(self).__init__).parameters.values())[1:]
@@ -345,7 +347,7 @@ def as_transform(function: Any) -> Transform:
 
     Callables that take named arguments only (`image=`) and return a dict, as albumentations' do, get an array.
     """
-    if isinstance(function, type):
+    if isinstance(function, type) and issubclass(function, Transform):
         function = function()
     if isinstance(function, Transform):
         return function

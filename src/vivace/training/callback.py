@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from .learner import Learner
 
 __all__ = [
-    "EVENTS",
     "Callback",
     "Cancel",
     "CancelBackwardException",
@@ -22,6 +21,7 @@ __all__ = [
     "CancelStepException",
     "CancelTrainException",
     "CancelValidException",
+    "EVENTS",
     "Phase",
     "event",
 ]

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vivace.core.basics import defaults
+from vivace.core.basics import defaults, noop
 from vivace.core.collection import L
 from vivace.core.device import default_device
 from vivace.core.errors import ArgumentError, ArgumentTypeError, LossError, VivaceError
 from vivace.nn.groups import trainable_params
 
-from . import checkpoint, describe, lr_find, predict, recipes
+from . import checkpoint, describe, lr_find, predict, recipes, scopes
 from .callback import EVENTS, Callback, Cancel, Phase, listens, overrides
 from .callbacks.mixed_precision import MixedPrecision
 from .callbacks.progress import ProgressCallback
 from .callbacks.recorder import Recorder
 from .callbacks.train_eval import TrainEvalCallback
 from .loss_errors import explain_backward_error, explain_loss_error, name_of
-from .losses import loss_for_kind
 from .metrics import as_metric
 from .optimizer import Optimizer
 from .optimizers import Adam
@@ -97,7 +96,7 @@ class Learner:
         if not isinstance(model, nn.Module):
             raise ArgumentTypeError(f"Learner needs an nn.Module as model, got {type(model).__name__}: {model!r:.80}.")
         self.dls, self.model = dls, model
-        self.loss_func = loss_func if loss_func is not None else _default_loss(dls)
+        self.loss_func = loss_func if loss_func is not None else recipes.default_loss(dls)
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter
         self.path = Path(path if path is not None else getattr(dls, "path", "."))
         self.model_dir, self.wd, self.wd_bn_bias, self.train_bn, self.moms = model_dir, wd, wd_bn_bias, train_bn, moms
@@ -312,54 +311,25 @@ class Learner:
         self.cbs = L(sorted(self.cbs, key=lambda cb: cb.order), use_list=True)
         self._handlers = {e: [cb for cb in self.cbs if overrides(cb, e)] for e in EVENTS}
 
-    @contextmanager
-    def added_cbs(self, cbs: Callbacks) -> Iterator[Learner]:
-        """Add callbacks for the duration of a block."""
-        listed = [cbs] if isinstance(cbs, (Callback, type)) else list(cbs or ())
-        made = [cb() if isinstance(cb, type) else cb for cb in listed]
-        self.add_cbs(made)
-        try:
-            yield self
-        finally:
-            self.remove_cbs(made)
+    def added_cbs(self, cbs: Callbacks) -> AbstractContextManager[Learner]:
+        """Add callbacks for the duration of a `with` block."""
+        return scopes.added_cbs(self, cbs)
 
-    @contextmanager
-    def removed_cbs(self, cbs: Callbacks) -> Iterator[Learner]:
-        """Remove callbacks for the duration of a block."""
-        listed = [cbs] if isinstance(cbs, (Callback, type)) else list(cbs or ())
-        gone = [c for c in self.cbs if any(c is cb or (isinstance(cb, type) and isinstance(c, cb)) for cb in listed)]
-        place = {id(cb): i for i, cb in enumerate(self.cbs)}
-        self.remove_cbs(gone)
-        try:
-            yield self
-        finally:
-            self.add_cbs(gone)
-            self.cbs.sort(key=lambda cb: place.get(id(cb), len(place)))
-            self._sort_cbs()
+    def removed_cbs(self, cbs: Callbacks) -> AbstractContextManager[Learner]:
+        """Remove callbacks for the duration of a `with` block."""
+        return scopes.removed_cbs(self, cbs)
 
-    @contextmanager
-    def no_bar(self) -> Iterator[Learner]:
-        """Show no progress for the duration of a block."""
-        with self.removed_cbs(ProgressCallback):
-            yield self
+    def no_bar(self) -> AbstractContextManager[Learner]:
+        """Show no progress for the duration of a `with` block."""
+        return scopes.removed_cbs(self, ProgressCallback)
 
-    @contextmanager
-    def no_logging(self) -> Iterator[Learner]:
-        """Print nothing for the duration of a block."""
-        before, self.logger = self.logger, _say_nothing
-        try:
-            yield self
-        finally:
-            self.logger = before
+    def no_logging(self) -> AbstractContextManager[Learner]:
+        """Print nothing for the duration of a `with` block."""
+        return scopes.replaced(self, "logger", noop)
 
-    @contextmanager
-    def no_mbar(self) -> Iterator[Learner]:
-        """Show no progress bar (the table stays) for the duration of a block."""
-        self.create_mbar = False
-        try:
-            yield self
-        finally:
-            self.create_mbar = True
+    def no_mbar(self) -> AbstractContextManager[Learner]:
+        """Show no progress bar (the table stays) for the duration of a `with` block."""
+        return scopes.replaced(self, "create_mbar", False)
 
     def ordered_cbs(self, event_name: str) -> list[Callback]:
         """Return the callbacks that act on an event, in their order."""
@@ -611,10 +581,6 @@ class Learner:
         return f"Learner({type(self.model).__name__}, {self.loss_func!r}, {self.runtime.describe()}, cbs={list(self.cbs)})"
 
 
-def _say_nothing(_: Any) -> None:
-    pass
-
-
 @contextmanager
 def _closed_at_end(batches: Iterator[Any]) -> Iterator[Iterator[Any]]:
     """Let a loader that is left in the middle stop its workers now, not when the traceback is forgotten."""
@@ -624,14 +590,3 @@ def _closed_at_end(batches: Iterator[Any]) -> Iterator[Iterator[Any]]:
         close = getattr(batches, "close", None)
         if close is not None:
             close()
-
-
-def _default_loss(dls: Any) -> Any:
-    own = getattr(getattr(dls, "train_ds", None), "loss_func", None)
-    kind = getattr(dls, "kind", None)
-    if own is None and kind is None:
-        raise ArgumentError(
-            "The loss cannot be chosen from this data, because its targets have no known kind: "
-            "give one, Learner(dls, model, loss_func=nn.functional.cross_entropy)."
-        )
-    return own if own is not None else loss_for_kind(str(kind))

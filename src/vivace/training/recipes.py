@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vivace.core.errors import ArgumentError
 from vivace.nn.groups import norm_bias_params
 
 from .callback import Callback, CancelEpochException
 from .callbacks.schedule import ParamScheduler
+from .losses import loss_for_kind
 from .optimizer import Optimizer, as_optimizer
 from .schedule import SchedCos, combine_scheds, combined_cos
 
 if TYPE_CHECKING:
     from .learner import Learner
 
-__all__ = ["SkipToEpoch", "fine_tune", "fit_flat_cos", "fit_one_cycle", "fit_sgdr", "freeze_to", "make_optimizer", "skip_to"]
+__all__ = ["SkipToEpoch", "default_loss", "fine_tune", "fit_flat_cos", "fit_one_cycle", "fit_sgdr", "freeze_to", "make_optimizer", "skip_to"]
 
 
 class SkipToEpoch(Callback):
@@ -153,3 +155,18 @@ def fine_tune(
 
 def _listed(cbs: Any) -> list[Any]:
     return [] if cbs is None else [cbs] if isinstance(cbs, (Callback, type)) else list(cbs)
+
+def default_loss(dls: Any) -> Any:
+    """Return the loss that the data brings, or the default of what its target is.
+
+    Raises:
+        ArgumentError: the target is of no known kind.
+    """
+    own = getattr(getattr(dls, "train_ds", None), "loss_func", None)
+    kind = getattr(dls, "kind", None)
+    if own is None and kind is None:
+        raise ArgumentError(
+            "The loss cannot be chosen from this data, because its targets have no known kind: "
+            "give one, Learner(dls, model, loss_func=nn.functional.cross_entropy)."
+        )
+    return own if own is not None else loss_for_kind(str(kind))

@@ -11,7 +11,7 @@ from vivace.core.errors import DataError
 from vivace.core.image import PILImage
 from vivace.core.lazy import require
 
-__all__ = ["DELETE", "KEEP", "ImageClassifierCleaner", "ImagesCleaner", "carousel", "widget"]
+__all__ = ["DELETE", "ImageClassifierCleaner", "ImagesCleaner", "KEEP", "carousel", "widget"]
 
 KEEP, DELETE = "<Keep>", "<Delete>"
 
