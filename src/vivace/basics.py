@@ -18,13 +18,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from vivace.core.files import extend_path
-from vivace.core.lazy import LazyModule
-
-from vivace.core.collection import (
-    L,
-    is_indexer,
-)
 from vivace.core.basics import (
     Inf,
     Self,
@@ -64,6 +57,10 @@ from vivace.core.basics import (
     uniqueify,
     using_attr,
 )
+from vivace.core.collection import (
+    L,
+    is_indexer,
+)
 from vivace.core.device import (
     apply,
     default_device,
@@ -80,6 +77,27 @@ from vivace.core.device import (
     to_np,
     trainable_params,
 )
+from vivace.core.errors import (
+    DataError,
+    ItemError,
+    VivaceError,
+)
+from vivace.core.files import (
+    config_path,
+    extend_path,
+    load_pickle,
+    save_pickle,
+    vivace_home,
+)
+from vivace.core.lazy import LazyModule
+from vivace.core.randomness import (
+    no_random,
+    set_seed,
+)
+from vivace.core.report import (
+    master_bar,
+    progress_bar,
+)
 from vivace.core.show import (
     as_axes,
     get_grid,
@@ -90,30 +108,15 @@ from vivace.core.show import (
     show_titled_image,
     subplots,
 )
-from vivace.core.files import (
-    config_path,
-    load_pickle,
-    save_pickle,
-    vivace_home,
-)
-from vivace.core.randomness import (
-    no_random,
-    set_seed,
-)
-from vivace.core.errors import (
-    DataError,
-    ItemError,
-    VivaceError,
-)
 from vivace.core.types import (
     Category,
     MultiCategory,
-    TensorBBox,
     TensorBase,
+    TensorBBox,
     TensorCategory,
     TensorImage,
-    TensorImageBW,
     TensorImageBase,
+    TensorImageBW,
     TensorMask,
     TensorMultiCategory,
     TensorPoint,
@@ -124,9 +127,29 @@ from vivace.core.types import (
     plain_tensor,
     retype,
 )
-from vivace.core.report import (
-    master_bar,
-    progress_bar,
+from vivace.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
+from vivace.data.category import (
+    Categorize,
+    CategoryMap,
+    EncodedMultiCategorize,
+    MultiCategorize,
+    OneHotEncode,
+    RegressionSetup,
+)
+from vivace.data.datasets import (
+    Datasets,
+    TfmdLists,
+)
+from vivace.data.download import (
+    download_data,
+    download_url,
+    untar_data,
 )
 from vivace.data.items import (
     AttrGetter,
@@ -143,6 +166,15 @@ from vivace.data.labels import (
     RegexLabeller,
     parent_label,
 )
+from vivace.data.loader import (
+    DataLoader,
+    DataWarning,
+    TfmdDL,
+)
+from vivace.data.loaders import (
+    DataLoaders,
+    test_set,
+)
 from vivace.data.splits import (
     ColSplitter,
     EndSplitter,
@@ -154,14 +186,6 @@ from vivace.data.splits import (
     RandomSplitter,
     RandomSubsetSplitter,
     TrainTestSplitter,
-)
-from vivace.data.category import (
-    Categorize,
-    CategoryMap,
-    EncodedMultiCategorize,
-    MultiCategorize,
-    OneHotEncode,
-    RegressionSetup,
 )
 from vivace.data.transform import (
     DisplayedTransform,
@@ -179,51 +203,19 @@ from vivace.data.transforms import (
     ToTensor,
     broadcast_vec,
 )
-from vivace.data.datasets import (
-    Datasets,
-    TfmdLists,
-)
-from vivace.data.block import (
-    CategoryBlock,
-    DataBlock,
-    MultiCategoryBlock,
-    RegressionBlock,
-    TransformBlock,
-)
-from vivace.data.loader import (
-    DataLoader,
-    DataWarning,
-    TfmdDL,
-)
-from vivace.data.loaders import (
-    DataLoaders,
-    test_set,
-)
 from vivace.data.urls import (
     URLs,
 )
-from vivace.data.download import (
-    download_data,
-    download_url,
-    untar_data,
+from vivace.inference.bundle import (
+    load_learner,
+    read_manifest,
 )
-from vivace.nn.layers import (
-    Cat,
-    Debugger,
-    Flatten,
-    Identity,
-    Lambda,
-    LinBnDrop,
-    MergeLayer,
-    NoneReduce,
-    OriginLayer,
-    PartialLambda,
-    ProdLayer,
-    ResizeBatch,
-    SequentialEx,
-    TimeDistributed,
-    View,
-    sequential,
+from vivace.interpret.classification import (
+    ClassificationInterpretation,
+)
+from vivace.interpret.interpretation import (
+    Interpretation,
+    SegmentationInterpretation,
 )
 from vivace.nn.activations import (
     Mish,
@@ -248,8 +240,8 @@ from vivace.nn.blocks import (
     ResBlock,
     SEBlock,
     SEModule,
-    SEResNeXtBlock,
     SeparableBlock,
+    SEResNeXtBlock,
 )
 from vivace.nn.conv import (
     ActivationClass,
@@ -301,6 +293,24 @@ from vivace.nn.inspection import (
     requires_grad,
     total_params,
 )
+from vivace.nn.layers import (
+    Cat,
+    Debugger,
+    Flatten,
+    Identity,
+    Lambda,
+    LinBnDrop,
+    MergeLayer,
+    NoneReduce,
+    OriginLayer,
+    PartialLambda,
+    ProdLayer,
+    ResizeBatch,
+    SequentialEx,
+    TimeDistributed,
+    View,
+    sequential,
+)
 from vivace.nn.module import (
     Module,
     module,
@@ -328,8 +338,6 @@ from vivace.nn.summary import (
 )
 from vivace.nn.xresnet import (
     XResNet,
-    xresnet101,
-    xresnet152,
     xresnet18,
     xresnet18_deep,
     xresnet18_deeper,
@@ -339,16 +347,17 @@ from vivace.nn.xresnet import (
     xresnet50,
     xresnet50_deep,
     xresnet50_deeper,
-    xresnext101,
+    xresnet101,
+    xresnet152,
     xresnext18,
     xresnext34,
     xresnext50,
-    xse_resnet101,
-    xse_resnet152,
+    xresnext101,
     xse_resnet18,
     xse_resnet34,
     xse_resnet50,
-    xse_resnext101,
+    xse_resnet101,
+    xse_resnet152,
     xse_resnext18,
     xse_resnext18_deep,
     xse_resnext18_deeper,
@@ -358,10 +367,8 @@ from vivace.nn.xresnet import (
     xse_resnext50,
     xse_resnext50_deep,
     xse_resnext50_deeper,
+    xse_resnext101,
     xsenet154,
-)
-from vivace.training.learner import (
-    Learner,
 )
 from vivace.training.callback import (
     Callback,
@@ -374,128 +381,6 @@ from vivace.training.callback import (
     CancelTrainException,
     CancelValidException,
     event,
-)
-from vivace.training.checkpoint import (
-    load_model,
-    save_model,
-)
-from vivace.training.predict import (
-    FetchPredsCallback,
-    GatherPredsCallback,
-)
-from vivace.training.recipes import (
-    SkipToEpoch,
-)
-from vivace.training.lr_find import (
-    LRFinder,
-    minimum,
-    slide,
-    steep,
-    valley,
-)
-from vivace.training.runtime import (
-    Runtime,
-)
-from vivace.training.optimizer import (
-    OptimWrapper,
-    Optimizer,
-    as_optimizer,
-)
-from vivace.training.optimizers import (
-    Adam,
-    Lamb,
-    Larc,
-    Lookahead,
-    QHAdam,
-    RAdam,
-    RMSProp,
-    SGD,
-    ranger,
-)
-from vivace.training.schedule import (
-    SchedCos,
-    SchedExp,
-    SchedLin,
-    SchedNo,
-    SchedPoly,
-    combine_scheds,
-    combined_cos,
-    sched_cos,
-    sched_exp,
-    sched_lin,
-    sched_no,
-    sched_poly,
-)
-from vivace.training.losses import (
-    BCELossFlat,
-    BCEWithLogitsLossFlat,
-    BaseLoss,
-    CrossEntropyLossFlat,
-    DiceLoss,
-    FocalLoss,
-    FocalLossFlat,
-    L1LossFlat,
-    LabelSmoothingCrossEntropy,
-    LabelSmoothingCrossEntropyFlat,
-    MSELossFlat,
-    loss_for_kind,
-)
-from vivace.training.metrics import (
-    AccumMetric,
-    AvgLoss,
-    AvgMetric,
-    AvgSmoothLoss,
-    LossMetric,
-    LossMetrics,
-    Metric,
-    TorchMetricAdapter,
-    ValueMetric,
-    accuracy,
-    accuracy_multi,
-    as_metric,
-    error_rate,
-    exp_rmspe,
-    foreground_acc,
-    mae,
-    mse,
-    msle,
-    rmse,
-    top_k_accuracy,
-)
-from vivace.training.metrics_sklearn import (
-    APScoreBinary,
-    APScoreMulti,
-    BalancedAccuracy,
-    BrierScore,
-    BrierScoreMulti,
-    CohenKappa,
-    Dice,
-    DiceMulti,
-    ExplainedVariance,
-    F1Score,
-    F1ScoreMulti,
-    FBeta,
-    FBetaMulti,
-    HammingLoss,
-    HammingLossMulti,
-    Jaccard,
-    JaccardCoeff,
-    JaccardCoeffMulti,
-    JaccardMulti,
-    MatthewsCorrCoef,
-    MatthewsCorrCoefMulti,
-    PearsonCorrCoef,
-    Perplexity,
-    Precision,
-    PrecisionMulti,
-    R2Score,
-    Recall,
-    RecallMulti,
-    RocAuc,
-    RocAucBinary,
-    RocAucMulti,
-    SpearmanCorrCoef,
-    skm_to_fastai,
 )
 from vivace.training.callbacks.data import (
     CollectDataCallback,
@@ -550,16 +435,132 @@ from vivace.training.callbacks.tracker import (
 from vivace.training.callbacks.train_eval import (
     TrainEvalCallback,
 )
-from vivace.interpret.interpretation import (
-    Interpretation,
-    SegmentationInterpretation,
+from vivace.training.checkpoint import (
+    load_model,
+    save_model,
 )
-from vivace.interpret.classification import (
-    ClassificationInterpretation,
+from vivace.training.learner import (
+    Learner,
 )
-from vivace.inference.bundle import (
-    load_learner,
-    read_manifest,
+from vivace.training.losses import (
+    BaseLoss,
+    BCELossFlat,
+    BCEWithLogitsLossFlat,
+    CrossEntropyLossFlat,
+    DiceLoss,
+    FocalLoss,
+    FocalLossFlat,
+    L1LossFlat,
+    LabelSmoothingCrossEntropy,
+    LabelSmoothingCrossEntropyFlat,
+    MSELossFlat,
+    loss_for_kind,
+)
+from vivace.training.lr_find import (
+    LRFinder,
+    minimum,
+    slide,
+    steep,
+    valley,
+)
+from vivace.training.metrics import (
+    AccumMetric,
+    AvgLoss,
+    AvgMetric,
+    AvgSmoothLoss,
+    LossMetric,
+    LossMetrics,
+    Metric,
+    TorchMetricAdapter,
+    ValueMetric,
+    accuracy,
+    accuracy_multi,
+    as_metric,
+    error_rate,
+    exp_rmspe,
+    foreground_acc,
+    mae,
+    mse,
+    msle,
+    rmse,
+    top_k_accuracy,
+)
+from vivace.training.metrics_segmentation import (
+    Dice,
+    DiceMulti,
+    JaccardCoeff,
+    JaccardCoeffMulti,
+)
+from vivace.training.metrics_sklearn import (
+    APScoreBinary,
+    APScoreMulti,
+    BalancedAccuracy,
+    BrierScore,
+    BrierScoreMulti,
+    CohenKappa,
+    ExplainedVariance,
+    F1Score,
+    F1ScoreMulti,
+    FBeta,
+    FBetaMulti,
+    HammingLoss,
+    HammingLossMulti,
+    Jaccard,
+    JaccardMulti,
+    MatthewsCorrCoef,
+    MatthewsCorrCoefMulti,
+    PearsonCorrCoef,
+    Perplexity,
+    Precision,
+    PrecisionMulti,
+    R2Score,
+    Recall,
+    RecallMulti,
+    RocAuc,
+    RocAucBinary,
+    RocAucMulti,
+    SpearmanCorrCoef,
+    skm_to_fastai,
+)
+from vivace.training.optimizer import (
+    Optimizer,
+    OptimWrapper,
+    as_optimizer,
+)
+from vivace.training.optimizers import (
+    SGD,
+    Adam,
+    Lamb,
+    Larc,
+    Lookahead,
+    QHAdam,
+    RAdam,
+    RMSProp,
+    ranger,
+)
+from vivace.training.predict import (
+    FetchPredsCallback,
+    GatherPredsCallback,
+)
+from vivace.training.recipes import (
+    SkipToEpoch,
+)
+from vivace.training.runtime import (
+    Runtime,
+)
+from vivace.training.schedule import (
+    SchedCos,
+    SchedExp,
+    SchedLin,
+    SchedNo,
+    SchedPoly,
+    combine_scheds,
+    combined_cos,
+    sched_cos,
+    sched_exp,
+    sched_lin,
+    sched_no,
+    sched_poly,
 )
 
 pd = LazyModule("pandas")

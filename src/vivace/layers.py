@@ -2,25 +2,6 @@
 
 from __future__ import annotations
 
-
-from vivace.nn.layers import (
-    Cat,
-    Debugger,
-    Flatten,
-    Identity,
-    Lambda,
-    LinBnDrop,
-    MergeLayer,
-    NoneReduce,
-    OriginLayer,
-    PartialLambda,
-    ProdLayer,
-    ResizeBatch,
-    SequentialEx,
-    TimeDistributed,
-    View,
-    sequential,
-)
 from vivace.nn.activations import (
     Mish,
     MishJit,
@@ -44,8 +25,8 @@ from vivace.nn.blocks import (
     ResBlock,
     SEBlock,
     SEModule,
-    SEResNeXtBlock,
     SeparableBlock,
+    SEResNeXtBlock,
 )
 from vivace.nn.conv import (
     ActivationClass,
@@ -100,6 +81,24 @@ from vivace.nn.inspection import (
     requires_grad,
     total_params,
 )
+from vivace.nn.layers import (
+    Cat,
+    Debugger,
+    Flatten,
+    Identity,
+    Lambda,
+    LinBnDrop,
+    MergeLayer,
+    NoneReduce,
+    OriginLayer,
+    PartialLambda,
+    ProdLayer,
+    ResizeBatch,
+    SequentialEx,
+    TimeDistributed,
+    View,
+    sequential,
+)
 from vivace.nn.module import (
     Module,
     module,
@@ -127,8 +126,6 @@ from vivace.nn.summary import (
 )
 from vivace.nn.xresnet import (
     XResNet,
-    xresnet101,
-    xresnet152,
     xresnet18,
     xresnet18_deep,
     xresnet18_deeper,
@@ -138,16 +135,17 @@ from vivace.nn.xresnet import (
     xresnet50,
     xresnet50_deep,
     xresnet50_deeper,
-    xresnext101,
+    xresnet101,
+    xresnet152,
     xresnext18,
     xresnext34,
     xresnext50,
-    xse_resnet101,
-    xse_resnet152,
+    xresnext101,
     xse_resnet18,
     xse_resnet34,
     xse_resnet50,
-    xse_resnext101,
+    xse_resnet101,
+    xse_resnet152,
     xse_resnext18,
     xse_resnext18_deep,
     xse_resnext18_deeper,
@@ -157,9 +155,9 @@ from vivace.nn.xresnet import (
     xse_resnext50,
     xse_resnext50_deep,
     xse_resnext50_deeper,
+    xse_resnext101,
     xsenet154,
 )
-
 
 __all__ = [
     "ActivationClass",

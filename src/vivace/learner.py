@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-
-from vivace.training.learner import (
-    Learner,
+from vivace.inference.bundle import (
+    load_learner,
 )
 from vivace.training.callback import (
     Callback,
@@ -18,13 +17,15 @@ from vivace.training.callback import (
     CancelValidException,
     event,
 )
+from vivace.training.callbacks.recorder import (
+    Recorder,
+)
 from vivace.training.checkpoint import (
     load_model,
     save_model,
 )
-from vivace.training.predict import (
-    FetchPredsCallback,
-    GatherPredsCallback,
+from vivace.training.learner import (
+    Learner,
 )
 from vivace.training.metrics import (
     AccumMetric,
@@ -48,13 +49,10 @@ from vivace.training.metrics import (
     rmse,
     top_k_accuracy,
 )
-from vivace.training.callbacks.recorder import (
-    Recorder,
+from vivace.training.predict import (
+    FetchPredsCallback,
+    GatherPredsCallback,
 )
-from vivace.inference.bundle import (
-    load_learner,
-)
-
 
 __all__ = [
     "AccumMetric",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-
 from vivace.training.losses import (
+    BaseLoss,
     BCELossFlat,
     BCEWithLogitsLossFlat,
-    BaseLoss,
     CrossEntropyLossFlat,
     DiceLoss,
     FocalLoss,
@@ -17,7 +16,6 @@ from vivace.training.losses import (
     MSELossFlat,
     loss_for_kind,
 )
-
 
 __all__ = [
     "BCELossFlat",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from vivace.training.metrics import (
     AccumMetric,
     AvgLoss,
@@ -25,6 +24,12 @@ from vivace.training.metrics import (
     rmse,
     top_k_accuracy,
 )
+from vivace.training.metrics_segmentation import (
+    Dice,
+    DiceMulti,
+    JaccardCoeff,
+    JaccardCoeffMulti,
+)
 from vivace.training.metrics_sklearn import (
     APScoreBinary,
     APScoreMulti,
@@ -32,8 +37,6 @@ from vivace.training.metrics_sklearn import (
     BrierScore,
     BrierScoreMulti,
     CohenKappa,
-    Dice,
-    DiceMulti,
     ExplainedVariance,
     F1Score,
     F1ScoreMulti,
@@ -42,8 +45,6 @@ from vivace.training.metrics_sklearn import (
     HammingLoss,
     HammingLossMulti,
     Jaccard,
-    JaccardCoeff,
-    JaccardCoeffMulti,
     JaccardMulti,
     MatthewsCorrCoef,
     MatthewsCorrCoefMulti,
@@ -60,7 +61,6 @@ from vivace.training.metrics_sklearn import (
     SpearmanCorrCoef,
     skm_to_fastai,
 )
-
 
 __all__ = [
     "APScoreBinary",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-
 from vivace.training.optimizer import (
-    OptimWrapper,
     Optimizer,
+    OptimWrapper,
     as_optimizer,
 )
 from vivace.training.optimizers import (
+    SGD,
     Adam,
     Lamb,
     Larc,
@@ -16,10 +16,8 @@ from vivace.training.optimizers import (
     QHAdam,
     RAdam,
     RMSProp,
-    SGD,
     ranger,
 )
-
 
 __all__ = [
     "Adam",

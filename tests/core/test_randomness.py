@@ -63,8 +63,16 @@ def test_permutation_is_one(key, n):
 
 def test_draws_for_one_sample_are_numbers_and_for_a_batch_tensors():
     one, many = Draws(5, stream=1), Draws(np.arange(4, dtype=np.uint64), stream=1)
-    assert isinstance(one.uniform(2, 3), float) and isinstance(one.bernoulli(0.5), bool) and isinstance(one.integers(0, 9), int)
-    assert many.uniform(2, 3).shape == (4,) and many.bernoulli(0.5).dtype == torch.bool and many.integers(0, 9).dtype == torch.int64
+    assert (
+        isinstance(one.uniform(2, 3), float)
+        and isinstance(one.bernoulli(0.5), bool)
+        and isinstance(one.integers(0, 9), int)
+    )
+    assert (
+        many.uniform(2, 3).shape == (4,)
+        and many.bernoulli(0.5).dtype == torch.bool
+        and many.integers(0, 9).dtype == torch.int64
+    )
 
 
 @settings(max_examples=20)
@@ -108,7 +116,12 @@ def test_no_random_puts_states_back_after_an_error():
     set_seed(1)
     expected = torch.rand(2)
     set_seed(1)
-    with pytest.raises(KeyError), no_random(5):
-        torch.rand(10)
-        raise KeyError
+
+    def fail_inside():
+        with no_random(5):
+            torch.rand(10)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_inside()
     assert torch.equal(torch.rand(2), expected)

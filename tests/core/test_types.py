@@ -24,7 +24,19 @@ from vivace.core.types import (
 )
 
 
-@pytest.mark.parametrize("keep", [Tensor.clone, Tensor.detach, Tensor.contiguous, Tensor.cpu, lambda t: t.to("cpu"), lambda t: t[0], copy.copy, copy.deepcopy])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        Tensor.clone,
+        Tensor.detach,
+        Tensor.contiguous,
+        Tensor.cpu,
+        lambda t: t.to("cpu"),
+        lambda t: t[0],
+        copy.copy,
+        copy.deepcopy,
+    ],
+)
 def test_what_returns_the_same_thing_keeps_the_type(keep):
     method = getattr(keep, "__name__", "")
     image = TensorImage(torch.rand(2, 3, 4))
@@ -32,7 +44,17 @@ def test_what_returns_the_same_thing_keeps_the_type(keep):
     assert type(out) is TensorImage
 
 
-@pytest.mark.parametrize("change", [lambda t: t + 1, lambda t: t.double(), lambda t: t.mean(), lambda t: torch.stack([t, t]), lambda t: -t, lambda t: t.sum(0)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t + 1,
+        lambda t: t.double(),
+        lambda t: t.mean(),
+        lambda t: torch.stack([t, t]),
+        lambda t: -t,
+        lambda t: t.sum(0),
+    ],
+)
 def test_arithmetic_gives_plain_tensors(change):
     assert type(change(TensorImage(torch.rand(3, 4, 4)))) is Tensor
 
@@ -59,7 +81,9 @@ def test_iteration_keeps_the_type():
 
 
 def test_plain_tensor_goes_into_containers():
-    out = plain_tensor((TensorImage(torch.ones(1)), [TensorMask(torch.ones(1))], {"a": TensorPoint(torch.ones(1))}, "x"))
+    out = plain_tensor(
+        (TensorImage(torch.ones(1)), [TensorMask(torch.ones(1))], {"a": TensorPoint(torch.ones(1))}, "x")
+    )
     assert type(out[0]) is type(out[1][0]) is type(out[2]["a"]) is Tensor and out[3] == "x"
 
 
@@ -85,6 +109,10 @@ def test_values_show_themselves_on_axes():
     TensorBBox(torch.tensor([[1.0, 1.0, 5.0, 5.0], [0.0, 0.0, 0.0, 0.0]])).show(ctx=ax)
     assert len(ax.images) == 2 and len(ax.collections) == 1 and len(ax.patches) == 1
     _, blank = plt.subplots()
-    for value, title in ((Category("bear"), "bear"), (MultiCategory(["a", "b"]), "bear\na;b"), (TitledFloat(0.123456), "bear\na;b\n0.1235")):
+    for value, title in (
+        (Category("bear"), "bear"),
+        (MultiCategory(["a", "b"]), "bear\na;b"),
+        (TitledFloat(0.123456), "bear\na;b\n0.1235"),
+    ):
         value.show(ctx=blank)
         assert blank.get_title() == title

@@ -98,9 +98,12 @@ def test_the_litter_of_macos_is_left_out(tmp_path: Path) -> None:
 def test_links_that_stay_inside_are_kept(tmp_path: Path) -> None:
     source = tar(
         tmp_path / "a.tgz",
-        link("latest", "v1/x.txt"), link("v1/up", "../y.txt"), entry("v1/x.txt", b"1"), entry("y.txt", b"2"),
+        link("latest", "v1/x.txt"),
+        link("v1/up", "../y.txt"),
+        entry("v1/x.txt", b"1"),
+        entry("y.txt", b"2"),
         hard("same", "y.txt"),
-    )  # fmt: skip
+    )
     out = extract(source, tmp_path / "out")
     assert (out / "latest").is_symlink()
     assert (out / "latest").read_bytes() == b"1"
@@ -156,7 +159,8 @@ UNSAFE: dict[str, tuple[list[tuple[tarfile.TarInfo, bytes]], str]] = {
     "symlink to the parent": ([entry("a"), link("ln", "..")], "ln"),
     "symlink behind a symlink": ([entry("d/e/f"), link("ln", "d/e"), link("ln/up", "../../..")], "ln"),
     "two symlinks that lead out together": (
-        [entry("d/e/f"), entry("g"), link("a", "b/d/../.."), link("b", "."), link("c", "b/../..")], "c",
+        [entry("d/e/f"), entry("g"), link("a", "b/d/../.."), link("b", "."), link("c", "b/../..")],
+        "c",
     ),
     "file behind a symlink": ([link("ln", "../outside"), entry("ln/evil", b"x")], "ln"),
     "file over a symlink": ([link("ln", "../evil"), entry("ln", b"x")], "ln"),
@@ -168,7 +172,7 @@ UNSAFE: dict[str, tuple[list[tuple[tarfile.TarInfo, bytes]], str]] = {
     "character device": ([entry("dev", type_=tarfile.CHRTYPE)], "dev"),
     "block device": ([entry("dev", type_=tarfile.BLKTYPE)], "dev"),
     "link that leads out of the only folder": ([entry("top/a"), link("top/ln", "../other")], "ln"),
-}  # fmt: skip
+}
 
 
 def assert_nothing_came_of_it(tmp_path: Path, before: set[Path]) -> None:
@@ -190,11 +194,18 @@ def test_an_unsafe_tar_is_refused_by_name_and_leaves_nothing(tmp_path: Path, kin
 @pytest.mark.parametrize(
     "name, mode",
     [
-        ("../evil", stat.S_IFREG), ("/tmp/evil_of_vivace", stat.S_IFREG), ("C:/evil", stat.S_IFREG),
-        ("..\\evil", stat.S_IFREG), ("a/../../evil", stat.S_IFREG), ("ok\0/../evil", stat.S_IFREG),
-        ("evil", stat.S_IFIFO), ("evil", stat.S_IFCHR), ("evil", stat.S_IFBLK), ("evil", stat.S_IFSOCK),
+        ("../evil", stat.S_IFREG),
+        ("/tmp/evil_of_vivace", stat.S_IFREG),
+        ("C:/evil", stat.S_IFREG),
+        ("..\\evil", stat.S_IFREG),
+        ("a/../../evil", stat.S_IFREG),
+        ("ok\0/../evil", stat.S_IFREG),
+        ("evil", stat.S_IFIFO),
+        ("evil", stat.S_IFCHR),
+        ("evil", stat.S_IFBLK),
+        ("evil", stat.S_IFSOCK),
     ],
-)  # fmt: skip
+)
 def test_an_unsafe_zip_is_refused_by_name_and_leaves_nothing(tmp_path: Path, name: str, mode: int) -> None:
     source = zipped(tmp_path / "bad.zip", name, mode=mode)
     before = set(tmp_path.rglob("*"))
@@ -347,11 +358,14 @@ def test_a_broken_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content, says",
     [
-        (b"", "zero bytes"), (b"<!DOCTYPE html><html>", "web page"), (b"7z\xbc\xaf\x27\x1c" + b"0" * 90, "7-Zip"),
-        (b"Rar!\x1a\x07", "RAR"), (b"hello there", "no archive of a known kind"),
+        (b"", "zero bytes"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"7z\xbc\xaf\x27\x1c" + b"0" * 90, "7-Zip"),
+        (b"Rar!\x1a\x07", "RAR"),
+        (b"hello there", "no archive of a known kind"),
         (b"\x28\xb5\x2f\xfd0000", "Zstandard"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_archive_says_what_it_is(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "a.tgz").write_bytes(content)
     with pytest.raises(ArchiveError, match=says):
@@ -492,9 +506,14 @@ def test_a_name_that_is_too_long_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name, stem",
     [
-        ("pets.tgz", "pets"), ("a.tar.gz", "a"), ("a.b.tar.xz", "a.b"), ("x.ZIP", "x"), ("t.csv.gz", "t.csv"),
-        ("plain", "plain"), (".zip", ".zip"),
+        ("pets.tgz", "pets"),
+        ("a.tar.gz", "a"),
+        ("a.b.tar.xz", "a.b"),
+        ("x.ZIP", "x"),
+        ("t.csv.gz", "t.csv"),
+        ("plain", "plain"),
+        (".zip", ".zip"),
     ],
-)  # fmt: skip
+)
 def test_endings_are_taken_off(name: str, stem: str) -> None:
     assert name_without_suffixes(name) == stem

@@ -75,8 +75,16 @@ WORKERS = [("here", 0), ("threads", 2), ("threads", 8), ("processes", 2)]
 def test_order_and_augmentation_are_the_same_for_any_workers(fetch, num_workers):
     def loader(fetch, num_workers):
         return DataLoader(
-            Numbers(), bs=7, shuffle=True, seed=3, fetch=fetch, num_workers=num_workers, after_item=Jitter(), after_batch=BatchJitter(), split_idx=0
-        )  # fmt: skip
+            Numbers(),
+            bs=7,
+            shuffle=True,
+            seed=3,
+            fetch=fetch,
+            num_workers=num_workers,
+            after_item=Jitter(),
+            after_batch=BatchJitter(),
+            split_idx=0,
+        )
 
     assert fingerprint(loader(fetch, num_workers)) == fingerprint(loader("here", 0))
 
@@ -153,8 +161,8 @@ def test_every_sample_comes_once(n, bs, shuffle, drop_last):
     ],
 )
 def test_columns_give_what_reading_item_by_item_gives(dataset):
-    by_columns = [b for b in DataLoader(dataset, bs=4)]
-    one_by_one = [b for b in DataLoader(dataset, bs=4, fetch="here", after_item=lambda s: s)]
+    by_columns = list(DataLoader(dataset, bs=4))
+    one_by_one = list(DataLoader(dataset, bs=4, fetch="here", after_item=lambda s: s))
     for a, b in zip(by_columns, one_by_one, strict=True):
         assert all(torch.equal(x, y) and x.dtype == y.dtype for x, y in zip(a, b, strict=True))
 
@@ -168,7 +176,9 @@ def test_a_list_that_grows_is_read_again():
 
 
 def test_images_come_channels_last():
-    picture = TensorImage(torch.arange(24, dtype=torch.uint8).reshape(2, 4, 3)).as_subclass(torch.Tensor).permute(2, 0, 1)
+    picture = (
+        TensorImage(torch.arange(24, dtype=torch.uint8).reshape(2, 4, 3)).as_subclass(torch.Tensor).permute(2, 0, 1)
+    )
     batch = next(iter(DataLoader([TensorImage(picture)] * 3, bs=3, after_item=lambda x: x)))
     assert type(batch) is TensorImage and batch.shape == (3, 3, 2, 4)
     assert batch.as_subclass(torch.Tensor).is_contiguous(memory_format=torch.channels_last)
@@ -242,4 +252,8 @@ def test_dataloaders_keep_what_they_are_given():
 
 def test_from_dsets_shuffles_training_and_drops_its_last_batch():
     dls = DataLoaders.from_dsets(list(range(10)), list(range(10)), bs=4, seed=1)
-    assert [len(b) for b in dls.train] == [4, 4] and [b.tolist() for b in dls.valid] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert [len(b) for b in dls.train] == [4, 4] and [b.tolist() for b in dls.valid] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9],
+    ]

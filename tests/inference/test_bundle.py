@@ -24,7 +24,9 @@ from vivace.training.losses import CrossEntropyLossFlat
 def tensor_learner(path: Path) -> Learner:
     torch.manual_seed(0)
     rows = [(torch.randn(4), torch.tensor(i % 3)) for i in range(12)]
-    model = nn.Sequential(nn.Linear(4, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(inplace=True), nn.Sequential(nn.Linear(5, 3)))
+    model = nn.Sequential(
+        nn.Linear(4, 5, bias=False), nn.BatchNorm1d(5), nn.ReLU(inplace=True), nn.Sequential(nn.Linear(5, 3))
+    )
     dls = DataLoaders(DataLoader(rows, bs=4), DataLoader(rows, bs=4))
     return Learner(dls, model, loss_func=CrossEntropyLossFlat(), path=path)
 
@@ -34,7 +36,9 @@ def bundle(tmp_path: Path) -> Path:
     return tensor_learner(tmp_path).export("model.pkl")
 
 
-def rewrite(bundle: Path, target: Path, change=lambda manifest: manifest, extra=(), weights=None, compression=zipfile.ZIP_STORED) -> Path:
+def rewrite(
+    bundle: Path, target: Path, change=lambda manifest: manifest, extra=(), weights=None, compression=zipfile.ZIP_STORED
+) -> Path:
     with zipfile.ZipFile(bundle) as archive:
         manifest = json.loads(archive.read("manifest.json"))
         kept = archive.read("weights.safetensors")
@@ -229,13 +233,19 @@ BAD_FILES = {
     "attribute chain": _part({"type": "vivace.core.files:os.system", "args": {}}),
     "create of os": _part({"create": "os:system"}),
     "unknown argument": _part({"type": "vivace.data.transforms:ToTensor", "args": {"evil": 1}}),
-    "unknown kind of value": _part({"type": "vivace.data.transforms:IntToFloatTensor", "args": {"div": {"$eval": "1"}}}),
-    "enum of os": _part({"type": "vivace.data.transforms:IntToFloatTensor", "args": {"div": {"$enum": "os:environ", "value": 1}}}),
+    "unknown kind of value": _part(
+        {"type": "vivace.data.transforms:IntToFloatTensor", "args": {"div": {"$eval": "1"}}}
+    ),
+    "enum of os": _part(
+        {"type": "vivace.data.transforms:IntToFloatTensor", "args": {"div": {"$enum": "os:environ", "value": 1}}}
+    ),
     "spec that is a list": _part([1, 2]),
     "newer format": _changed(format_version=99),
     "another format": _changed(format="something"),
     "parts missing": _changed(parts=None),
-    "huge layer": _changed(model={"modules": {"layer": "Linear", "args": {"in_features": 10**9, "out_features": 10**9, "bias": True}}}),
+    "huge layer": _changed(
+        model={"modules": {"layer": "Linear", "args": {"in_features": 10**9, "out_features": 10**9, "bias": True}}}
+    ),
 }
 
 
@@ -253,7 +263,8 @@ def test_a_bad_file_is_refused_with_a_reason_and_nothing_runs(kind, bundle, tmp_
 
 def test_a_trusted_transform_is_imported_by_name_and_others_are_not(tmp_path, monkeypatch):
     (tmp_path / "my_transforms.py").write_text(
-        "from vivace.data.transform import Transform\nclass Twice(Transform):\n    def encodes(self, x: float):\n        return x * 2\n"
+        "from vivace.data.transform import Transform\n"
+        "class Twice(Transform):\n    def encodes(self, x: float):\n        return x * 2\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     from my_transforms import Twice

@@ -15,10 +15,14 @@ from vivace.training.callback import EVENTS, Callback, event
 @pytest.mark.parametrize(
     "wrong, right",
     [
-        ("after_bacth", "after_batch"), ("before_fitt", "before_fit"), ("after_loss_", "after_loss"),
-        ("befor_batch", "before_batch"), ("aftr_epoch", "after_epoch"), ("before_valid", "before_validate"),
+        ("after_bacth", "after_batch"),
+        ("before_fitt", "before_fit"),
+        ("after_loss_", "after_loss"),
+        ("befor_batch", "before_batch"),
+        ("aftr_epoch", "after_epoch"),
+        ("before_valid", "before_validate"),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_event_is_an_error_when_the_class_is_written(wrong, right):
     with pytest.raises(TypeError, match=rf"Watch\.{wrong} is not a training event. Did you mean '{right}'\?"):
         type("Watch", (Callback,), {wrong: lambda self: None})

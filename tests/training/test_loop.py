@@ -62,9 +62,15 @@ def test_events_come_in_the_order_of_the_loop(line_learner):
     learn, watch = line_learner(n=16), spy()
     learn.fit(2, cbs=watch)
     epoch = [
-        "before_epoch", "before_train", *TRAIN_BATCH * 2, "after_train",
-        "before_validate", *VALID_BATCH * 2, "after_validate", "after_epoch",
-    ]  # fmt: skip
+        "before_epoch",
+        "before_train",
+        *TRAIN_BATCH * 2,
+        "after_train",
+        "before_validate",
+        *VALID_BATCH * 2,
+        "after_validate",
+        "after_epoch",
+    ]
     assert watch.log == ["before_fit", *epoch, *epoch, "after_fit"]
 
 

@@ -269,9 +269,12 @@ BOXES = {0: [[0, 0, 20, 10]], 1: [[10, 5, 30, 15], [0, 0, 4, 4]], 2: [[0, 0, 40,
 def box_dls(dots: Path, labels: object = None, **kwargs: object):
     get_labels = labels or (lambda f: ["cup", "ball"][: len(BOXES[int(f.stem) % 3])])
     block = DataBlock(
-        (ImageBlock, BBoxBlock, BBoxLblBlock), n_inp=1, get_items=get_image_files, splitter=EndSplitter(0.5),
+        (ImageBlock, BBoxBlock, BBoxLblBlock),
+        n_inp=1,
+        get_items=get_image_files,
+        splitter=EndSplitter(0.5),
         get_y=[lambda f: BOXES[int(f.stem) % 3], get_labels],
-    )  # fmt: skip
+    )
     return block.dataloaders(dots, bs=3, shuffle=False, num_workers=0, **kwargs)
 
 

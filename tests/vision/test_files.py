@@ -57,10 +57,14 @@ def break_files(folder: Path) -> list[Path]:
     flipped = bytearray(png)
     flipped[len(flipped) // 2] ^= 0xFF
     broken = {
-        "empty.jpg": b"", "text.jpg": b"this is no picture", "cut.jpg": whole[: len(whole) // 2],
+        "empty.jpg": b"",
+        "text.jpg": b"this is no picture",
+        "cut.jpg": whole[: len(whole) // 2],
         "head.jpg": whole[:10],
-        "cut.png": png[: len(png) // 2], "flipped.png": bytes(flipped), "page.gif": b"<html></html>",
-    }  # fmt: skip
+        "cut.png": png[: len(png) // 2],
+        "flipped.png": bytes(flipped),
+        "page.gif": b"<html></html>",
+    }
     for name, content in broken.items():
         (folder / name).write_bytes(content)
     return [folder / name for name in broken]

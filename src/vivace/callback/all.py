@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from vivace.training.callback import (
     Callback,
     Cancel,
@@ -68,7 +67,6 @@ from vivace.training.callbacks.tracker import (
 from vivace.training.callbacks.train_eval import (
     TrainEvalCallback,
 )
-
 
 __all__ = [
     "ActivationStats",

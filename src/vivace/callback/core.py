@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-
 from vivace.training.callback import (
+    EVENTS,
     Callback,
     Cancel,
     CancelBackwardException,
@@ -13,18 +13,16 @@ from vivace.training.callback import (
     CancelStepException,
     CancelTrainException,
     CancelValidException,
-    EVENTS,
     Phase,
     event,
+)
+from vivace.training.callbacks.train_eval import (
+    TrainEvalCallback,
 )
 from vivace.training.predict import (
     FetchPredsCallback,
     GatherPredsCallback,
 )
-from vivace.training.callbacks.train_eval import (
-    TrainEvalCallback,
-)
-
 
 __all__ = [
     "Callback",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-
 from vivace.training.callbacks.data import (
     CollectDataCallback,
     ShortEpochCallback,
 )
-
 
 __all__ = [
     "CollectDataCallback",

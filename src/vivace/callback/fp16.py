@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-
+from vivace.training.callback import (
+    Callback,
+)
 from vivace.training.callbacks.mixed_precision import (
     MixedPrecision,
 )
 from vivace.training.runtime import (
     Runtime,
 )
-from vivace.training.callback import (
-    Callback,
-)
-
 
 __all__ = [
     "Callback",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from vivace.nn.hooks import (
     Hook,
     Hooks,
@@ -13,16 +12,15 @@ from vivace.nn.hooks import (
     model_sizes,
     num_features_model,
 )
-from vivace.training.callbacks.hook import (
-    ActivationStats,
-    HookCallback,
-)
 from vivace.nn.summary import (
     LayerInfo,
     layer_info,
     module_summary,
 )
-
+from vivace.training.callbacks.hook import (
+    ActivationStats,
+    HookCallback,
+)
 
 __all__ = [
     "ActivationStats",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from vivace.training.callbacks.mixup import (
     CutMix,
     MixHandler,
@@ -10,7 +9,6 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
-
 
 __all__ = [
     "CutMix",

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-
+from vivace.training.callbacks.schedule import (
+    ParamScheduler,
+)
+from vivace.training.lr_find import (
+    LRFinder,
+)
 from vivace.training.schedule import (
     SchedCos,
     SchedExp,
@@ -21,13 +26,6 @@ from vivace.training.schedule import (
     steep,
     valley,
 )
-from vivace.training.callbacks.schedule import (
-    ParamScheduler,
-)
-from vivace.training.lr_find import (
-    LRFinder,
-)
-
 
 __all__ = [
     "LRFinder",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-
+from vivace.training.callbacks.nan import (
+    TerminateOnNaNCallback,
+)
 from vivace.training.callbacks.tracker import (
     EarlyStoppingCallback,
     ReduceLROnPlateau,
     SaveModelCallback,
     TrackerCallback,
 )
-from vivace.training.callbacks.nan import (
-    TerminateOnNaNCallback,
-)
-
 
 __all__ = [
     "EarlyStoppingCallback",

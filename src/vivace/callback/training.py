@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-
+from vivace.training.callbacks.data import (
+    ShortEpochCallback,
+)
 from vivace.training.callbacks.gradients import (
     GradientAccumulation,
     GradientClip,
 )
-from vivace.training.callbacks.data import (
-    ShortEpochCallback,
-)
-
 
 __all__ = [
     "GradientAccumulation",

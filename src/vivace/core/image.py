@@ -108,7 +108,9 @@ class PILBase(Image.Image):
         new.thumbnail((h if w is None else w, h))
         return new  # type: ignore[return-value]
 
-    def resize_max(self, resample: int = 0, max_px: int | None = None, max_h: int | None = None, max_w: int | None = None) -> Self:
+    def resize_max(
+        self, resample: int = 0, max_px: int | None = None, max_h: int | None = None, max_w: int | None = None
+    ) -> Self:
         """Return it shrunk so that it has at most this many pixels, this height and this width."""
         h, w = self.shape
         factor = 1.0
@@ -170,9 +172,9 @@ class PILMask(PILBase):
 
 def _channels_last(x: Tensor) -> np.ndarray[Any, Any]:
     x = x.detach().as_subclass(Tensor).cpu()
-    if x.ndim == 3 and x.shape[0] in (1, 3, 4) and x.shape[-1] not in (1, 3, 4):
-        x = x.permute(1, 2, 0)
-    elif x.ndim == 3 and x.shape[0] in (1, 3, 4) and x.shape[0] <= x.shape[-1]:
+    if (x.ndim == 3 and x.shape[0] in (1, 3, 4) and x.shape[-1] not in (1, 3, 4)) or (
+        x.ndim == 3 and x.shape[0] in (1, 3, 4) and x.shape[0] <= x.shape[-1]
+    ):
         x = x.permute(1, 2, 0)
     return x.float().numpy() if x.dtype is torch.bfloat16 else x.numpy()
 
@@ -189,7 +191,9 @@ def _from_array(x: np.ndarray[Any, Any]) -> Image.Image:
     elif x.dtype != np.uint8:
         x = x.clip(0, 255).astype(np.uint8)
     if x.ndim not in (2, 3) or (x.ndim == 3 and x.shape[-1] not in (2, 3, 4)):
-        raise ArgumentTypeError(f"An array of shape {x.shape} is no picture: (height, width) or (height, width, channels) is needed.")
+        raise ArgumentTypeError(
+            f"An array of shape {x.shape} is no picture: (height, width) or (height, width, channels) is needed."
+        )
     return Image.fromarray(np.ascontiguousarray(x))
 
 
@@ -219,15 +223,24 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     Raises:
         DataError: see `PILBase.create`.
     """
-    name = os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
+    name = (
+        os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
+    )
     source, size = _opened(fn, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
             image: Image.Image = Image.open(source)
             if image.size[0] * image.size[1] > MAX_PIXELS:
-                raise DataError(f"{name} has {image.size[0]}x{image.size[1]} pixels, more than the {MAX_PIXELS:,} allowed: shrink it, or leave it out.")
-            orientation = image.getexif().get(_ORIENTATION_TAG, 1) if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP") else 1
+                raise DataError(
+                    f"{name} has {image.size[0]}x{image.size[1]} pixels, more than the {MAX_PIXELS:,} allowed: "
+                    "shrink it, or leave it out."
+                )
+            orientation = (
+                image.getexif().get(_ORIENTATION_TAG, 1)
+                if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP")
+                else 1
+            )
             if needed is not None and image.format in ("JPEG", "MPO"):
                 width, height = needed[::-1] if orientation >= 5 else needed
                 image.draft(mode if mode in ("L", "RGB") else None, (width, height))
@@ -240,15 +253,15 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     except Image.DecompressionBombError as error:
         raise DataError(f"{name} is a decompression bomb or far too large: {error}") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct_error) as error:
-        raise DataError(f"{name} is damaged or incomplete ({error}): remove it, or find such files with verify_images(files).") from error
+        raise DataError(
+            f"{name} is damaged or incomplete ({error}): remove it, or find such files with verify_images(files)."
+        ) from error
     finally:
         if source is not fn and hasattr(source, "close"):
             source.close()
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     return _converted(image, mode)
-
-
 
 
 def _opened(fn: Any, name: str) -> tuple[Any, int | None]:
@@ -258,9 +271,11 @@ def _opened(fn: Any, name: str) -> tuple[Any, int | None]:
     if hasattr(fn, "read"):
         return fn, None
     if not isinstance(fn, (str, os.PathLike)):
-        raise ArgumentTypeError(f"A picture is opened from a path, bytes, an array, a tensor or a file, not from {type(fn).__name__}.")
+        raise ArgumentTypeError(
+            f"A picture is opened from a path, bytes, an array, a tensor or a file, not from {type(fn).__name__}."
+        )
     try:
-        file = open(fn, "rb")
+        file = open(fn, "rb")  # noqa: SIM115  (the caller closes it)
     except FileNotFoundError as error:
         raise DataError(f"There is no file {name}.") from error
     except OSError as error:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-
-from vivace.core.collection import (
-    L,
-    is_indexer,
-)
 from vivace.core.basics import (
     Inf,
     Self,
@@ -46,6 +41,34 @@ from vivace.core.basics import (
     uniqueify,
     using_attr,
 )
+from vivace.core.collection import (
+    L,
+    is_indexer,
+)
+from vivace.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
+from vivace.data.category import (
+    Categorize,
+    CategoryMap,
+    EncodedMultiCategorize,
+    MultiCategorize,
+    OneHotEncode,
+    RegressionSetup,
+)
+from vivace.data.datasets import (
+    Datasets,
+    TfmdLists,
+)
+from vivace.data.download import (
+    download_data,
+    download_url,
+    untar_data,
+)
 from vivace.data.items import (
     AttrGetter,
     FileGetter,
@@ -61,6 +84,15 @@ from vivace.data.labels import (
     RegexLabeller,
     parent_label,
 )
+from vivace.data.loader import (
+    DataLoader,
+    DataWarning,
+    TfmdDL,
+)
+from vivace.data.loaders import (
+    DataLoaders,
+    test_set,
+)
 from vivace.data.splits import (
     ColSplitter,
     EndSplitter,
@@ -72,14 +104,6 @@ from vivace.data.splits import (
     RandomSplitter,
     RandomSubsetSplitter,
     TrainTestSplitter,
-)
-from vivace.data.category import (
-    Categorize,
-    CategoryMap,
-    EncodedMultiCategorize,
-    MultiCategorize,
-    OneHotEncode,
-    RegressionSetup,
 )
 from vivace.data.transform import (
     DisplayedTransform,
@@ -97,35 +121,9 @@ from vivace.data.transforms import (
     ToTensor,
     broadcast_vec,
 )
-from vivace.data.datasets import (
-    Datasets,
-    TfmdLists,
-)
-from vivace.data.block import (
-    CategoryBlock,
-    DataBlock,
-    MultiCategoryBlock,
-    RegressionBlock,
-    TransformBlock,
-)
-from vivace.data.loader import (
-    DataLoader,
-    DataWarning,
-    TfmdDL,
-)
-from vivace.data.loaders import (
-    DataLoaders,
-    test_set,
-)
 from vivace.data.urls import (
     URLs,
 )
-from vivace.data.download import (
-    download_data,
-    download_url,
-    untar_data,
-)
-
 
 __all__ = [
     "AttrGetter",

@@ -302,9 +302,18 @@ class DataBlock:
 
 
 _ARGUMENTS = {
-    "blocks", "dl_type", "getters", "n_inp", "item_tfms", "batch_tfms", "get_items", "splitter", "get_x", "get_y",
+    "blocks",
+    "dl_type",
+    "getters",
+    "n_inp",
+    "item_tfms",
+    "batch_tfms",
+    "get_items",
+    "splitter",
+    "get_x",
+    "get_y",
     "on_error",
-}  # fmt: skip
+}
 
 
 def fresh(transform: Any) -> Any:

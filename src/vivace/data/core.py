@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-
+from vivace.data.datasets import (
+    Datasets,
+    TfmdLists,
+)
 from vivace.data.loader import (
     DataLoader,
     DataWarning,
@@ -11,10 +14,6 @@ from vivace.data.loader import (
 from vivace.data.loaders import (
     DataLoaders,
     test_set,
-)
-from vivace.data.datasets import (
-    Datasets,
-    TfmdLists,
 )
 from vivace.data.transform import (
     DisplayedTransform,
@@ -27,7 +26,6 @@ from vivace.data.transform import (
     compose_tfms,
     encodes_for,
 )
-
 
 __all__ = [
     "DataLoader",

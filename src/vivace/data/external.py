@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-
-from vivace.data.urls import (
-    URLs,
+from vivace.data.archive import (
+    extract,
+    name_without_suffixes,
 )
 from vivace.data.download import (
     download_data,
     download_url,
     untar_data,
 )
-from vivace.data.archive import (
-    extract,
-    name_without_suffixes,
+from vivace.data.urls import (
+    URLs,
 )
-
 
 __all__ = [
     "URLs",

@@ -58,7 +58,7 @@ class Columns:
 
     @classmethod
     def of(cls, dataset: Any) -> Columns | None:
-        """Return the columns of tensors, arrays, ranges, `TensorDataset`s and lists of alike samples; None for others."""
+        """Return the columns of tensors, arrays, ranges, `TensorDataset`s and lists of alike samples, else None."""
         if isinstance(dataset, TensorDataset):
             return cls(dataset.tensors, True)
         if isinstance(dataset, range):
@@ -103,10 +103,11 @@ def _column(values: Sequence[Any]) -> Tensor | None:
         return stacked.as_subclass(kind) if issubclass(kind, TensorBase) else stacked
     if type(first) in (int, float, bool) and all(type(v) is type(first) for v in values):
         return torch.tensor(values, dtype=torch.get_default_dtype() if type(first) is float else None)
-    if isinstance(first, np.ndarray) and first.dtype != object:
-        if all(isinstance(v, np.ndarray) and v.shape == first.shape and v.dtype == first.dtype for v in values):
-            return torch.as_tensor(np.stack(list(values)))
-    return None
+    if not isinstance(first, np.ndarray) or first.dtype == object:
+        return None
+    if not all(isinstance(v, np.ndarray) and v.shape == first.shape and v.dtype == first.dtype for v in values):
+        return None
+    return torch.as_tensor(np.stack(list(values)))
 
 
 def _attempt(load: Load, index: Any, key: int) -> Any:

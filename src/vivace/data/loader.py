@@ -101,9 +101,13 @@ class DataLoader:
         if num_workers is not None and num_workers < 0:
             raise ArgumentError(f"num_workers must be 0 or more, got {num_workers}.")
         self._set_hooks(hooks)
-        self.indexed = indexed if indexed is not None else hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+        self.indexed = (
+            indexed if indexed is not None else hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
+        )
         if shuffle and not self.indexed:
-            raise ArgumentError("shuffle=True needs a data set with a length and indexing, and this one is an iterable.")
+            raise ArgumentError(
+                "shuffle=True needs a data set with a length and indexing, and this one is an iterable."
+            )
         self.dataset, self.bs, self.shuffle, self.drop_last = dataset, bs, shuffle, drop_last
         self.num_workers, self.pin_memory, self.timeout, self.fetch = num_workers, pin_memory, timeout, fetch
         self.on_error, self.prefetch, self.split_idx = on_error, prefetch, split_idx
@@ -125,7 +129,17 @@ class DataLoader:
     def _set_hooks(self, hooks: dict[str, Any]) -> None:
         for name, function in hooks.items():
             if name not in self._hooks:
-                known = [*self._hooks, "bs", "batch_size", "shuffle", "num_workers", "drop_last", "seed", "on_error", "device"]
+                known = [
+                    *self._hooks,
+                    "bs",
+                    "batch_size",
+                    "shuffle",
+                    "num_workers",
+                    "drop_last",
+                    "seed",
+                    "on_error",
+                    "device",
+                ]
                 raise ArgumentTypeError(f"DataLoader has no argument {name!r}.{suggest(name, known)}")
             if function is not None:
                 setattr(self, name, function)
@@ -249,7 +263,10 @@ class DataLoader:
             return
         self._n_reported = len(self.skipped)
         listed = "; ".join(str(f.error) for f in new[:5]) + (f"; and {len(new) - 5} more" if len(new) > 5 else "")
-        warnings.warn(DataWarning(f"{len(new)} of {self.n} items were left out: {listed} (all are in `dl.skipped`)."), stacklevel=3)
+        warnings.warn(
+            DataWarning(f"{len(new)} of {self.n} items were left out: {listed} (all are in `dl.skipped`)."),
+            stacklevel=3,
+        )
 
     def _finish(self, fetched: Fetched) -> Any:
         batch = fetched.batch
@@ -282,7 +299,7 @@ class DataLoader:
     def unique_batch(self, n: int) -> Any:
         """Return a batch that shows the first sample `n` times, each time with new random draws."""
         with self._peeking():
-            index = list(self.sample())[0]
+            index = next(iter(self.sample()))
             keys = np.asarray(mix(mix(self.seed, self.epoch), np.arange(n, dtype=np.uint64)))
             fetched = reading.fetch_job(self, Job([index] * n, keys))
             self._check(fetched)
@@ -368,7 +385,16 @@ class DataLoader:
         from .showing import show_batch
 
         return show_batch(
-            self, b, max_n=max_n, ctxs=ctxs, show=show, unique=unique, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs
+            self,
+            b,
+            max_n=max_n,
+            ctxs=ctxs,
+            show=show,
+            unique=unique,
+            nrows=nrows,
+            ncols=ncols,
+            figsize=figsize,
+            **kwargs,
         )
 
     def show_results(self, b: Any, out: Any, max_n: int = 9, ctxs: Any = None, show: bool = True, **kwargs: Any) -> Any:
@@ -378,7 +404,8 @@ class DataLoader:
         return show_results(self, b, out, max_n=max_n, ctxs=ctxs, show=show, **kwargs)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({type(self.dataset).__name__} of {self.n} samples, bs={self.bs}, shuffle={self.shuffle})"
+        what = f"{type(self.dataset).__name__} of {self.n} samples"
+        return f"{type(self).__name__}({what}, bs={self.bs}, shuffle={self.shuffle})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_stream")} | {"_pool": None}
@@ -400,7 +427,14 @@ class _Peek:
 class TfmdDL(DataLoader):
     """A `DataLoader` whose batches have 64 samples unless told otherwise."""
 
-    def __init__(self, dataset: Any = None, bs: int | None = 64, shuffle: bool = False, num_workers: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        dataset: Any = None,
+        bs: int | None = 64,
+        shuffle: bool = False,
+        num_workers: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, **kwargs)
 
 

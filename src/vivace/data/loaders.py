@@ -27,10 +27,14 @@ class DataLoaders:
         device: where batches go; None: they stay where they are (the `Learner` moves them).
     """
 
-    def __init__(self, *loaders: Any, path: str | os.PathLike[str] = ".", device: torch.device | str | None = None) -> None:
+    def __init__(
+        self, *loaders: Any, path: str | os.PathLike[str] = ".", device: torch.device | str | None = None
+    ) -> None:
         if not loaders:
             raise ArgumentError("DataLoaders needs at least one loader: DataLoaders(train_dl, valid_dl).")
-        self.loaders: list[Any] = list(loaders[0]) if len(loaders) == 1 and isinstance(loaders[0], (list, tuple)) else list(loaders)
+        self.loaders: list[Any] = (
+            list(loaders[0]) if len(loaders) == 1 and isinstance(loaders[0], (list, tuple)) else list(loaders)
+        )
         self.path = Path(path)
         if device is not None:
             self.to(device)
@@ -130,7 +134,9 @@ class DataLoaders:
     def valid(self) -> Any:
         """The validation loader."""
         if len(self.loaders) < 2:
-            raise DataError("These DataLoaders have no validation loader: give a second one, DataLoaders(train_dl, valid_dl).")
+            raise DataError(
+                "These DataLoaders have no validation loader: give a second one, DataLoaders(train_dl, valid_dl)."
+            )
         return self.loaders[1]
 
     @property
@@ -216,9 +222,15 @@ class DataLoaders:
         """The batch transforms of the training loader."""
         return self.train.after_batch  # type: ignore[no-any-return]
 
-    def add_tfms(self, tfms: Iterable[Any], event: Literal["after_item", "before_batch", "after_batch"], loaders: Any = None) -> None:
+    def add_tfms(
+        self, tfms: Iterable[Any], event: Literal["after_item", "before_batch", "after_batch"], loaders: Any = None
+    ) -> None:
         """Add transforms to an event of all loaders, or of those given by number or name."""
-        chosen = self.loaders if loaders is None else [getattr(self, o) if isinstance(o, str) else self.loaders[o] for o in loaders]
+        chosen = (
+            self.loaders
+            if loaders is None
+            else [getattr(self, o) if isinstance(o, str) else self.loaders[o] for o in loaders]
+        )
         for dl in chosen:
             old: Pipeline = getattr(dl, event)
             setattr(dl, event, Pipeline([*old.fs, *tfms], split_idx=old.split_idx))

@@ -1,4 +1,4 @@
-"""How a `DataLoader` reads: which of the three ways of fetching, which samples in which batch, with which random keys."""
+"""How a `DataLoader` reads: by which way of fetching, which samples in which batch, with which random keys."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
         return fetch(dl)
     jobs = itertools.islice(_jobs(dl), 1) if dl.on_error == "raise" else _jobs(dl)
     load, assemble = partial(_load, dl), partial(_assemble, dl)
-    return fetch_in_threads(jobs, load, assemble, n_workers, 0) if how == "threads" else fetch_here(jobs, load, assemble)
+    return (
+        fetch_in_threads(jobs, load, assemble, n_workers, 0) if how == "threads" else fetch_here(jobs, load, assemble)
+    )
 
 
 def fetch_job(dl: DataLoader, job: Job) -> Fetched:
@@ -85,7 +87,9 @@ def choose_fetch(dl: DataLoader) -> tuple[str, int]:
     if dl.fetch in ("auto", "columns") and _find_columns(dl):
         return "columns", 0
     if dl.fetch == "columns":
-        raise DataError('fetch="columns" needs tensors, arrays or a list of equal-shaped samples, without item transforms.')
+        raise DataError(
+            'fetch="columns" needs tensors, arrays or a list of equal-shaped samples, without item transforms.'
+        )
     default = min(8, num_cpus()) if getattr(dl.dataset, "prefers_threads", False) else 0
     wanted = ifnone(dl.num_workers, default)
     if wanted == 0 or dl.fetch == "here":

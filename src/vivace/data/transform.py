@@ -218,7 +218,9 @@ class Transform:
         if "_own_encoder" in self.__dict__:
             return self.name
         defaults = {
-            n: p.default for n, p in inspect.signature(type(self).__init__).parameters.items() if p.default is not p.empty
+            n: p.default
+            for n, p in inspect.signature(type(self).__init__).parameters.items()
+            if p.default is not p.empty
         }
         shown = {k: v for k, v in self.config().items() if k not in defaults or not _same(defaults[k], v)}
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
@@ -389,7 +391,9 @@ class Pipeline:
             funcs = funcs.fs
         listed = [] if funcs is None else funcs if isinstance(funcs, (list, tuple, L)) else [funcs]
         self.split_idx = split_idx
-        self.fs: L[Transform] = L(_fused(sorted((as_transform(f) for f in listed), key=lambda t: t.order)), use_list=True)
+        self.fs: L[Transform] = L(
+            _fused(sorted((as_transform(f) for f in listed), key=lambda t: t.order)), use_list=True
+        )
         for position, transform in enumerate(self.fs):
             if isinstance(transform, RandTransform) and transform.stream == 0:
                 transform.stream = position + 1

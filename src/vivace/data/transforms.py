@@ -80,7 +80,9 @@ class Normalize(DisplayedTransform):
     order = 99
     uses_global_random = False
 
-    def __init__(self, mean: Tensor | None = None, std: Tensor | None = None, axes: tuple[int, ...] = (0, 2, 3)) -> None:
+    def __init__(
+        self, mean: Tensor | None = None, std: Tensor | None = None, axes: tuple[int, ...] = (0, 2, 3)
+    ) -> None:
         super().__init__()
         self.mean, self.std, self.axes = mean, std, axes
 
@@ -94,15 +96,22 @@ class Normalize(DisplayedTransform):
         if self.mean is not None and self.std is not None:
             return
         batch = dl.one_batch() if hasattr(dl, "one_batch") else dl
-        images = next((b for b in (batch if isinstance(batch, (tuple, list)) else [batch]) if isinstance(b, Tensor)), None)
+        images = next(
+            (b for b in (batch if isinstance(batch, (tuple, list)) else [batch]) if isinstance(b, Tensor)), None
+        )
         if images is None or not images.is_floating_point():
-            raise DataError("Normalize() takes its statistics from a batch of float images, and found none; use Normalize.from_stats(mean, std).")
+            raise DataError(
+                "Normalize() takes its statistics from a batch of float images, and found none; "
+                "use Normalize.from_stats(mean, std)."
+            )
         self.mean = images.mean(self.axes, keepdim=True).cpu().as_subclass(Tensor)
         self.std = images.std(self.axes, keepdim=True).cpu().as_subclass(Tensor) + 1e-7
 
     def _stats(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.mean is None or self.std is None:
-            raise DataError("Normalize has no statistics yet: give them (Normalize.from_stats) or make loaders with it first.")
+            raise DataError(
+                "Normalize has no statistics yet: give them (Normalize.from_stats) or make loaders with it first."
+            )
         mean, std = self.mean.to(x.device), self.std.to(x.device)
         return (mean, std) if x.ndim == mean.ndim else (mean[0], std[0])
 

@@ -54,7 +54,9 @@ def export(learn: Learner, fname: str | os.PathLike[str] = "export.pkl") -> Path
     was_training = learn.model.training
     learn.model.eval()
     try:
-        weights = {k: v.detach().cpu().as_subclass(Tensor).contiguous().clone() for k, v in learn.model.state_dict().items()}
+        weights = {
+            k: v.detach().cpu().as_subclass(Tensor).contiguous().clone() for k, v in learn.model.state_dict().items()
+        }
         manifest = _manifest_of(learn)
         weights |= _self_check(learn, manifest)
     finally:
@@ -74,7 +76,11 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
     tls = list(getattr(dataset, "tls", []))
     n_inp = getattr(dl, "n_inp", 1)
     recorder = getattr(learn, "recorder", None)
-    record = dict(zip(list(recorder.metric_names)[1:], recorder.values[-1], strict=False)) if recorder and recorder.values else {}
+    record = (
+        dict(zip(list(recorder.metric_names)[1:], recorder.values[-1], strict=False))
+        if recorder and recorder.values
+        else {}
+    )
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -141,7 +147,9 @@ def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
         batch = learn.dls.loaders[-1].one_batch()
     except (DataError, AttributeError, IndexError, StopIteration):
         return {}
-    inputs = [plain_tensor(x)[:1].cpu().contiguous() for x in tuple(batch)[: manifest["n_inp"]] if isinstance(x, Tensor)]
+    inputs = [
+        plain_tensor(x)[:1].cpu().contiguous() for x in tuple(batch)[: manifest["n_inp"]] if isinstance(x, Tensor)
+    ]
     if len(inputs) != manifest["n_inp"]:
         return {}
     with torch.no_grad():
@@ -149,7 +157,9 @@ def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
         out = learn.model(*(x.to(model_device) for x in inputs))
     if not isinstance(out, Tensor):
         return {}
-    return {f"__check__.input.{i}": x.clone() for i, x in enumerate(inputs)} | {"__check__.output": plain_tensor(out).cpu().contiguous()}
+    return {f"__check__.input.{i}": x.clone() for i, x in enumerate(inputs)} | {
+        "__check__.output": plain_tensor(out).cpu().contiguous()
+    }
 
 
 # ---------------------------------------------------------------------- reading
@@ -180,15 +190,20 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         archive.close()
         pickled = any(n.endswith("data.pkl") for n in names)
         raise UnsafeFileError(
-            f"{path} is {'a torch.save file, which holds a pickle' if pickled else 'a zip archive, but no vivace model'}; it was not loaded."
+            f"{path} is {'a torch.save file, so it holds a pickle' if pickled else 'a zip archive, but no vivace model'}: "
+            "it was not loaded."
         )
     for info in archive.infolist():
         if info.filename not in (MANIFEST, WEIGHTS) or names.count(info.filename) > 1:
             archive.close()
-            raise UnsafeFileError(f"{path} holds {info.filename!r}, which does not belong in a vivace model; nothing was loaded.")
+            raise UnsafeFileError(
+                f"{path} holds {info.filename!r}, which does not belong in a vivace model; nothing was loaded."
+            )
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or info.flag_bits & 1:
             archive.close()
-            raise UnsafeFileError(f"{path} holds {info.filename!r} compressed or encrypted, which vivace never writes; nothing was loaded.")
+            raise UnsafeFileError(
+                f"{path} holds {info.filename!r} compressed or encrypted, unlike vivace; nothing was loaded."
+            )
 
 
 def _read(path: Path, archive: zipfile.ZipFile, name: str, limit: int | None = None) -> bytes:
@@ -291,7 +306,9 @@ def _make_model(spec: Any, path: Path) -> nn.Module:
         )
     name = spec.get("builder")
     if name not in _BUILDERS:
-        raise UnsafeFileError(f"The manifest of {path} wants to call {name!r}, which builds no model of vivace; it was not called.")
+        raise UnsafeFileError(
+            f"The manifest of {path} wants to call {name!r}, which builds no model of vivace; it was not called."
+        )
     import importlib
 
     module, _, function = str(name).rpartition(".")
@@ -308,7 +325,10 @@ class _NoLoss:
     """Stands for a loss that was a function of the user's: predictions stay as they are."""
 
     def __call__(self, *args: Any) -> Tensor:
-        raise BundleError("This model was trained with a loss function of your own, which is not in the file: set learn.loss_func to train on.")
+        raise BundleError(
+            "This model was trained with a loss function of your own, which is not in the file: "
+            "set learn.loss_func to train on."
+        )
 
 
 def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders:

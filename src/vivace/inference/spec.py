@@ -35,7 +35,7 @@ def to_json(value: Any) -> Any:
     Raises:
         BundleError: the value is none that a bundle can hold.
     """
-    if value is None or isinstance(value, (bool, str)) and type(value) in (bool, str):
+    if value is None or (isinstance(value, (bool, str)) and type(value) in (bool, str)):
         return value
     if isinstance(value, enum.IntEnum):  # such as Pillow's filters
         return int(value)
@@ -90,7 +90,9 @@ def from_json(value: Any) -> Any:
         return find_class(content, (PILBase, TensorBase))
     if kind == "$enum":
         return find_class(content, (enum.Enum,))(from_json(value["value"]))
-    raise BundleError(f"The manifest holds a value of the unknown kind {kind!r}: it was made by a newer vivace, or changed.")
+    raise BundleError(
+        f"The manifest holds a value of the unknown kind {kind!r}: it was made by a newer vivace, or changed."
+    )
 
 
 def _dtype(name: Any) -> torch.dtype:
@@ -125,14 +127,16 @@ def find_class(name: Any, families: tuple[type, ...], trust: Sequence[str] = ())
         found = getattr(importlib.import_module(module), qualname, None)
     except ImportError as error:
         raise BundleError(f"This model needs {name!r}, which cannot be imported here: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, families)) or (is_ours and not found.__module__.startswith("vivace.")):
+    if not (isinstance(found, type) and issubclass(found, families)) or (
+        is_ours and not found.__module__.startswith("vivace.")
+    ):
         kinds = " or ".join(f.__name__ for f in families)
         raise UnsafeFileError(f"The manifest names {name!r}, which is no {kinds}; it was not used.")
     return found
 
 
 def transform_spec(transform: Transform) -> dict[str, Any] | None:
-    """Return how to make a transform again; None for a plain function that is no part of vivace (a getter, a lambda)."""
+    """Return how to make a transform again; None for a plain function that is not vivace's (a getter, a lambda)."""
     function = getattr(transform, "enc", None)
     if function is not None:
         owner = getattr(function, "__self__", None)
@@ -167,7 +171,9 @@ def call_checked(make: Callable[..., Any], args: Any, name: str) -> Any:
     known = set(inspect.signature(make).parameters)
     unknown = [k for k in args if k not in known]
     if unknown:
-        raise BundleError(f"The manifest gives {name} the unknown argument {unknown[0]!r}: another version of vivace made it.")
+        raise BundleError(
+            f"The manifest gives {name} the unknown argument {unknown[0]!r}: another version of vivace made it."
+        )
     try:
         return make(**{k: from_json(v) for k, v in args.items()})
     except (TypeError, ValueError) as error:
@@ -183,7 +189,11 @@ def module_spec(module: nn.Module) -> dict[str, Any] | None:
     if cls is nn.Sequential:
         parts = {name: module_spec(child) for name, child in module.named_children()}
         return None if any(p is None for p in parts.values()) else {"sequential": parts}
-    if cls.__module__.startswith("torch.nn.modules.") and getattr(nn, cls.__name__, None) is cls and not list(module.children()):
+    if (
+        cls.__module__.startswith("torch.nn.modules.")
+        and getattr(nn, cls.__name__, None) is cls
+        and not list(module.children())
+    ):
         args: dict[str, Any] = {}
         for name in list(inspect.signature(cls.__init__).parameters)[1:]:
             if name in _LAYER_SKIPPED and not hasattr(module, name):

@@ -40,9 +40,16 @@ class ClassificationInterpretation(Interpretation):
         target, prediction = self.targs[index], self.decoded[index]
         loss = f"{self.losses[index].item():.2f}"
         if target.ndim:  # several labels: the names of those that are on
-            names = [[str(v) for v, on in zip(self.vocab, t.tolist(), strict=False) if on] for t in (prediction, target)]
+            names = [
+                [str(v) for v, on in zip(self.vocab, t.tolist(), strict=False) if on] for t in (prediction, target)
+            ]
             return [";".join(names[0]), ";".join(names[1]), loss, f"{self.preds[index].max().item():.2f}"]
-        return [str(self.vocab[int(prediction)]), str(self.vocab[int(target)]), loss, f"{self.preds[index].max().item():.2f}"]
+        return [
+            str(self.vocab[int(prediction)]),
+            str(self.vocab[int(target)]),
+            loss,
+            f"{self.preds[index].max().item():.2f}",
+        ]
 
     def confusion_matrix(self) -> npt.NDArray[np.int64]:
         """Return counts, `(n_classes, n_classes)`: rows are actual classes, columns predicted ones."""
@@ -100,7 +107,10 @@ class ClassificationInterpretation(Interpretation):
         """Return (actual, predicted, how often) of the pairs confused at least `min_val` times, most often first."""
         counts = self.confusion_matrix()
         np.fill_diagonal(counts, 0)
-        pairs = [(self.vocab[a], self.vocab[p], int(counts[a, p])) for a, p in zip(*np.where(counts >= max(min_val, 1)), strict=True)]
+        pairs = [
+            (self.vocab[a], self.vocab[p], int(counts[a, p]))
+            for a, p in zip(*np.where(counts >= max(min_val, 1)), strict=True)
+        ]
         return sorted(pairs, key=lambda pair: pair[2], reverse=True)
 
     def print_classification_report(self) -> None:
@@ -108,7 +118,15 @@ class ClassificationInterpretation(Interpretation):
         from sklearn.metrics import classification_report
 
         names = [str(v) for v in self.vocab]
-        print(classification_report(self.targs.numpy(), self.decoded.numpy(), labels=list(range(len(names))), target_names=names, zero_division=0))
+        print(
+            classification_report(
+                self.targs.numpy(),
+                self.decoded.numpy(),
+                labels=list(range(len(names))),
+                target_names=names,
+                zero_division=0,
+            )
+        )
 
     def label_issues(self, max_n: int | None = None) -> list[dict[str, Any]]:
         """Return the samples whose label is probably wrong, the most certain first.
@@ -145,16 +163,32 @@ class ClassificationInterpretation(Interpretation):
         mean, accuracy, counts = reliability(confidences, correct, n_bins)
         fig, ax = plt.subplots(figsize=figsize)
         edges = np.arange(n_bins) / n_bins
-        ax.bar(edges, np.nan_to_num(accuracy), width=1 / n_bins, align="edge", edgecolor="white", alpha=0.8, label="accuracy")
+        ax.bar(
+            edges,
+            np.nan_to_num(accuracy),
+            width=1 / n_bins,
+            align="edge",
+            edgecolor="white",
+            alpha=0.8,
+            label="accuracy",
+        )
         ax.plot([0, 1], [0, 1], "--", color="0.4", label="perfect")
         filled = counts > 0
         ax.plot(mean[filled], accuracy[filled], "o", color="black", ms=3)
         error = expected_calibration_error(confidences, correct, n_bins)
-        ax.set(xlabel="Confidence", ylabel="Accuracy", xlim=(0, 1), ylim=(0, 1), title=f"Expected calibration error {error:.3f}")
+        ax.set(
+            xlabel="Confidence",
+            ylabel="Accuracy",
+            xlim=(0, 1),
+            ylim=(0, 1),
+            title=f"Expected calibration error {error:.3f}",
+        )
         ax.legend(loc="upper left")
         return fig
 
-    def plot_gradcam(self, k: int | Any = 9, largest: bool = True, nrows: int | None = None, figsize: Any = None, layer: Any = None) -> None:
+    def plot_gradcam(
+        self, k: int | Any = 9, largest: bool = True, nrows: int | None = None, figsize: Any = None, layer: Any = None
+    ) -> None:
         """Draw the samples with the largest losses, with a heat map of what spoke for the predicted class.
 
         Args:
@@ -176,5 +210,7 @@ class ClassificationInterpretation(Interpretation):
         for ax, sample, one, index in zip(axes, subset.decode_batch(batch, len(indices)), heat, indices, strict=False):
             sample[0].show(ctx=ax)
             height, width = sample[0].shape[-2:]
-            ax.imshow(one, alpha=0.45, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="bilinear", cmap="magma")
+            ax.imshow(
+                one, alpha=0.45, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="bilinear", cmap="magma"
+            )
             ax.set_title("/".join(self._describe(index)))

@@ -15,7 +15,7 @@ __all__ = ["class_activation", "find_last_map"]
 
 
 def find_last_map(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
-    """Return the last module (in the order of the forward pass) whose output is `(batch, channels, height, width)` > 1x1.
+    """Return the last module, in the order of the forward pass, whose output is maps larger than 1x1.
 
     Raises:
         ArgumentError: the model gives no such maps.

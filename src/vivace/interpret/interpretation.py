@@ -33,7 +33,14 @@ class Interpretation:
     """
 
     def __init__(self, learn: Learner, dl: Any, preds: Any, targs: Any, decoded: Any, losses: Tensor) -> None:
-        self.learn, self.dl, self.preds, self.targs, self.decoded, self.losses = learn, dl, preds, targs, decoded, losses
+        self.learn, self.dl, self.preds, self.targs, self.decoded, self.losses = (
+            learn,
+            dl,
+            preds,
+            targs,
+            decoded,
+            losses,
+        )
         self.vocab = _vocab_of(learn.dls)
 
     @classmethod
@@ -44,7 +51,10 @@ class Interpretation:
             dl = dl.new(shuffle=False, drop_last=False)
         preds, targs, decoded, losses = learn.get_preds(dl=dl, with_decoded=True, with_loss=True, act=act)
         if targs is None or losses is None:
-            raise DataError("An interpretation compares predictions with targets, and this data has none (test_dl(..., with_labels=True)?).")
+            raise DataError(
+                "An interpretation compares predictions with targets, and this data has none: "
+                "give one with targets, such as test_dl(..., with_labels=True)."
+            )
         return cls(learn, dl, plain_tensor(preds), plain_tensor(targs), plain_tensor(decoded), losses)
 
     def top_losses(self, k: int | None = None, largest: bool = True, items: bool = False) -> tuple[Any, ...]:
@@ -62,14 +72,18 @@ class Interpretation:
     def _samples(self, indices: Sequence[int]) -> list[Any]:
         """The decoded samples of these indices, read again."""
         # a loader over a subset: only what is drawn is decoded
-        subset = self.dl.new(shuffle=False, drop_last=False, bs=max(len(indices), 1), get_idxs=lambda: list(indices), n=len(indices))
+        subset = self.dl.new(
+            shuffle=False, drop_last=False, bs=max(len(indices), 1), get_idxs=lambda: list(indices), n=len(indices)
+        )
         return decode_batch(subset, subset.one_batch(), len(indices))
 
     def _describe(self, index: int) -> list[str]:
         """Prediction, actual, loss and (for classes) probability of one sample, as text."""
         return [_text(self.decoded[index]), _text(self.targs[index]), f"{self.losses[index].item():.2f}"]
 
-    def plot_top_losses(self, k: int | Sequence[int], largest: bool = True, nrows: int | None = None, figsize: Any = None, **kwargs: Any) -> None:
+    def plot_top_losses(
+        self, k: int | Sequence[int], largest: bool = True, nrows: int | None = None, figsize: Any = None, **kwargs: Any
+    ) -> None:
         """Draw the samples with the largest (or smallest) losses; titles: prediction/actual/loss/probability.
 
         Args:
@@ -117,6 +131,6 @@ def _vocab_of(dls: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, Tensor) and value.numel() == 1:
         return f"{value.item():.4g}"
-    return str(value.tolist() if isinstance(value, Tensor) and value.numel() <= 6 else tuple(getattr(value, "shape", ())))
-
-
+    return str(
+        value.tolist() if isinstance(value, Tensor) and value.numel() <= 6 else tuple(getattr(value, "shape", ()))
+    )

@@ -41,7 +41,10 @@ def find_label_issues(probabilities: npt.NDArray[np.floating], labels: npt.NDArr
     suggested = confident.argmax(1)
     wrong = (confident.max(1) >= 0) & (suggested != labels)
     gaps = probabilities[np.arange(n), suggested] - own
-    found = [LabelIssue(int(i), int(labels[i]), int(suggested[i]), float(gaps[i])) for i in np.flatnonzero(wrong & (gaps > 0))]
+    found = [
+        LabelIssue(int(i), int(labels[i]), int(suggested[i]), float(gaps[i]))
+        for i in np.flatnonzero(wrong & (gaps > 0))
+    ]
     return sorted(found, key=lambda issue: -issue.score)
 
 
@@ -57,7 +60,9 @@ def reliability(
     return mean, accuracy, counts
 
 
-def expected_calibration_error(confidences: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_], n_bins: int = 10) -> float:
+def expected_calibration_error(
+    confidences: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_], n_bins: int = 10
+) -> float:
     """Return the mean gap between confidence and accuracy over the bins, weighted by count (Naeini et al., 2015)."""
     mean, accuracy, counts = reliability(confidences, correct, n_bins)
     return float(np.nansum(np.abs(mean - accuracy) * counts) / max(counts.sum(), 1))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ class Learner:
 
         Args:
             n_epoch: how many epochs.
-            lr: learning rate: a number, a `slice` (lowest to highest group), or one for each group; None: the Learner's.
+            lr: a number, a `slice` (lowest to highest group), or one for each group; None: the Learner's.
             wd: weight decay (None: the Learner's).
             cbs: callbacks for this call only.
             reset_opt: begin with a new optimizer.
@@ -171,7 +171,7 @@ class Learner:
         self.n_iter = operator.length_hint(self.dl)  # 0: nobody knows
         self._forward = self.runtime.forward_of(self.model)
         n_inp = None
-        with _closed_at_end(iter(self.dl)) as batches:
+        with scopes.closed_at_end(iter(self.dl)) as batches:
             for self.iter, batch in enumerate(batches):
                 self.batch = self.runtime.prepare_batch(batch)
                 n_inp = self._n_inp(self.batch) if n_inp is None else n_inp
@@ -274,7 +274,9 @@ class Learner:
         if not isinstance(cb, Callback):
             raise ArgumentTypeError(f"A callback must be a `Callback`, got {type(cb).__name__}: {cb!r:.80}.")
         if hasattr(type(self), cb.name):
-            raise ArgumentError(f"The callback {type(cb).__name__} would hide `Learner.{cb.name}`: give it another name.")
+            raise ArgumentError(
+                f"The callback {type(cb).__name__} would hide `Learner.{cb.name}`: give it another name."
+            )
         cb.learn = self
         setattr(self, cb.name, cb)
         self.cbs.append(cb)
@@ -419,7 +421,7 @@ class Learner:
         wd: float | None = None,
         start_epoch: int = 0,
     ) -> None:
-        """Train in `n_cycles` cosine cycles, the first of `cycle_len` epochs, each `cycle_mult` times as long as the last.
+        """Train in `n_cycles` cosine cycles: the first of `cycle_len` epochs, each `cycle_mult` times the last.
 
         Loshchilov and Hutter, *SGDR: Stochastic Gradient Descent with Warm Restarts*, 2017 (arXiv:1608.03983).
         """
@@ -451,7 +453,14 @@ class Learner:
             pct_start: as in `fit_one_cycle`, for the second stage.
             div: as in `fit_one_cycle`, for the second stage.
         """
-        rest = {"div_final": div_final, "wd": wd, "moms": moms, "cbs": cbs, "reset_opt": reset_opt, "start_epoch": start_epoch}
+        rest = {
+            "div_final": div_final,
+            "wd": wd,
+            "moms": moms,
+            "cbs": cbs,
+            "reset_opt": reset_opt,
+            "start_epoch": start_epoch,
+        }
         recipes.fine_tune(self, epochs, base_lr, freeze_epochs, lr_mult, pct_start, div, **rest)
 
     def lr_find(
@@ -489,16 +498,16 @@ class Learner:
         concat_dim: int = 0,
     ) -> tuple[Any, ...]:
         """Return predictions and targets of a data set, in its order; see `predict.get_preds`."""
-        wanted = predict.Wanted(with_input, with_preds, with_targs, with_decoded, with_loss, save_preds, save_targs, concat_dim)
+        wanted = predict.Wanted(
+            with_input, with_preds, with_targs, with_decoded, with_loss, save_preds, save_targs, concat_dim
+        )
         return predict.get_preds(self, ds_idx, dl, wanted, act, reorder, cbs)
 
     def predict(self, item: Any, rm_type_tfms: int | None = None, with_input: bool = False) -> tuple[Any, ...]:
         """Return (decoded prediction, what it was decoded from, probabilities) of one item; prints nothing."""
         return predict.predict(self, item, rm_type_tfms, with_input)
 
-    def show_results(
-        self, ds_idx: int = 1, dl: Any = None, max_n: int = 9, shuffle: bool = True, **kwargs: Any
-    ) -> Any:
+    def show_results(self, ds_idx: int = 1, dl: Any = None, max_n: int = 9, shuffle: bool = True, **kwargs: Any) -> Any:
         """Draw samples with their targets and predictions (`shuffle`: other samples each time)."""
         return predict.show_results(self, ds_idx, dl, max_n, shuffle, **kwargs)
 
@@ -578,15 +587,6 @@ class Learner:
         describe.show_training_loop(self)
 
     def __repr__(self) -> str:
-        return f"Learner({type(self.model).__name__}, {self.loss_func!r}, {self.runtime.describe()}, cbs={list(self.cbs)})"
-
-
-@contextmanager
-def _closed_at_end(batches: Iterator[Any]) -> Iterator[Iterator[Any]]:
-    """Let a loader that is left in the middle stop its workers now, not when the traceback is forgotten."""
-    try:
-        yield batches
-    finally:
-        close = getattr(batches, "close", None)
-        if close is not None:
-            close()
+        return (
+            f"Learner({type(self.model).__name__}, {self.loss_func!r}, {self.runtime.describe()}, cbs={list(self.cbs)})"
+        )

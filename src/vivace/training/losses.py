@@ -42,7 +42,13 @@ class BaseLoss:
     floatify: bool = False
     is_2d: bool = True
 
-    def __init__(self, axis: int | None = None, reduction: str = "mean", flatten: bool | None = None, floatify: bool | None = None) -> None:
+    def __init__(
+        self,
+        axis: int | None = None,
+        reduction: str = "mean",
+        flatten: bool | None = None,
+        floatify: bool | None = None,
+    ) -> None:
         if reduction not in ("mean", "sum", "none"):
             raise ArgumentError(f'reduction must be "mean", "sum" or "none", got {reduction!r}.')
         self.axis = type(self).axis if axis is None else axis
@@ -63,7 +69,9 @@ class BaseLoss:
             n_classes = inp.shape[-1] if inp.ndim else 1
             inp, targ = inp.view(-1, n_classes) if self.is_2d else inp.view(-1), targ.contiguous().view(-1)
             if len(inp) != len(targ):
-                raise LossError(f"{type(self).__name__} got {len(inp)} predictions for {len(targ)} targets: their shapes do not fit.")
+                raise LossError(
+                    f"{type(self).__name__} got {len(inp)} predictions for {len(targ)} targets: the shapes do not fit."
+                )
         return self.of(inp, targ, reduction)
 
     def activation(self, out: Tensor) -> Tensor:
@@ -87,7 +95,15 @@ class BaseLoss:
         return self
 
     def __repr__(self) -> str:
-        shown = {k: v for k, v in self.config().items() if v is not None and v != getattr(type(self), k, None) and (k, v) != ("reduction", "mean")} if not any(isinstance(v, Tensor) for v in self.config().values()) else self.config()
+        shown = (
+            {
+                k: v
+                for k, v in self.config().items()
+                if v is not None and v != getattr(type(self), k, None) and (k, v) != ("reduction", "mean")
+            }
+            if not any(isinstance(v, Tensor) for v in self.config().values())
+            else self.config()
+        )
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
 
 
@@ -103,7 +119,12 @@ class CrossEntropyLossFlat(BaseLoss):
     """
 
     def __init__(
-        self, axis: int = -1, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+        self,
+        axis: int = -1,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(axis, reduction)
         self.weight, self.ignore_index, self.label_smoothing = weight, ignore_index, label_smoothing
@@ -112,7 +133,12 @@ class CrossEntropyLossFlat(BaseLoss):
         if targ.is_floating_point() and targ.numel() == len(inp):
             targ = targ.long()
         return F.cross_entropy(
-            inp, targ, self.weight, ignore_index=self.ignore_index, reduction=reduction, label_smoothing=self.label_smoothing
+            inp,
+            targ,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=reduction,
+            label_smoothing=self.label_smoothing,
         )
 
     def activation(self, out: Tensor) -> Tensor:
@@ -123,9 +149,12 @@ class CrossEntropyLossFlat(BaseLoss):
 
     def config(self) -> dict[str, Any]:
         return {
-            "axis": self.axis, "weight": self.weight, "ignore_index": self.ignore_index, "reduction": self.reduction,
+            "axis": self.axis,
+            "weight": self.weight,
+            "ignore_index": self.ignore_index,
+            "reduction": self.reduction,
             "label_smoothing": self.label_smoothing,
-        }  # fmt: skip
+        }
 
 
 class LabelSmoothingCrossEntropy(CrossEntropyLossFlat):
@@ -149,7 +178,9 @@ class LabelSmoothingCrossEntropyFlat(LabelSmoothingCrossEntropy):
 class FocalLossFlat(CrossEntropyLossFlat):
     """Cross-entropy that counts easy samples less: times `(1 - p) ** gamma` (Lin et al., arXiv:1708.02002)."""
 
-    def __init__(self, axis: int = -1, gamma: float = 2.0, weight: Tensor | None = None, reduction: str = "mean") -> None:
+    def __init__(
+        self, axis: int = -1, gamma: float = 2.0, weight: Tensor | None = None, reduction: str = "mean"
+    ) -> None:
         super().__init__(axis=axis, weight=weight, reduction=reduction)
         self.gamma = gamma
 
@@ -188,14 +219,21 @@ class BCEWithLogitsLossFlat(BaseLoss):
     is_2d = False
 
     def __init__(
-        self, axis: int = -1, floatify: bool = True, thresh: float = 0.5, weight: Tensor | None = None, reduction: str = "mean",
+        self,
+        axis: int = -1,
+        floatify: bool = True,
+        thresh: float = 0.5,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
         pos_weight: Tensor | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(axis, reduction, flatten=weight is None and pos_weight is None, floatify=floatify)
         self.thresh, self.weight, self.pos_weight = thresh, weight, pos_weight
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
-        return F.binary_cross_entropy_with_logits(inp, targ.to(inp.dtype), self.weight, reduction=reduction, pos_weight=self.pos_weight)
+        return F.binary_cross_entropy_with_logits(
+            inp, targ.to(inp.dtype), self.weight, reduction=reduction, pos_weight=self.pos_weight
+        )
 
     def activation(self, out: Tensor) -> Tensor:
         return torch.sigmoid(out)
@@ -204,7 +242,13 @@ class BCEWithLogitsLossFlat(BaseLoss):
         return out > self.thresh
 
     def config(self) -> dict[str, Any]:
-        return {"axis": self.axis, "thresh": self.thresh, "weight": self.weight, "reduction": self.reduction, "pos_weight": self.pos_weight}
+        return {
+            "axis": self.axis,
+            "thresh": self.thresh,
+            "weight": self.weight,
+            "reduction": self.reduction,
+            "pos_weight": self.pos_weight,
+        }
 
 
 class BCELossFlat(BaseLoss):
@@ -247,7 +291,9 @@ class DiceLoss:
         square_in_union: square the terms of the denominator.
     """
 
-    def __init__(self, axis: int = 1, smooth: float = 1e-6, reduction: str = "mean", square_in_union: bool = False) -> None:
+    def __init__(
+        self, axis: int = 1, smooth: float = 1e-6, reduction: str = "mean", square_in_union: bool = False
+    ) -> None:
         self.axis, self.smooth, self.reduction, self.square_in_union = axis, smooth, reduction, square_in_union
 
     def __call__(self, pred: Tensor, targ: Tensor, reduction: str | None = None) -> Tensor:
@@ -292,5 +338,3 @@ def loss_for_kind(kind: str) -> Any:
     if kind not in _KINDS:
         raise ArgumentError(f"There is no default loss for targets of the kind {kind!r}: give loss_func.")
     return _KINDS[kind]()
-
-

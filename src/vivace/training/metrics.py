@@ -143,7 +143,9 @@ def _name_of(function: Any) -> str:
 
 def _explained(name: str, error: Exception, *values: Any) -> MetricError:
     shapes = " and ".join(str(tuple(v.shape)) if isinstance(v, Tensor) else type(v).__name__ for v in values)
-    return MetricError(f"The metric {name} failed on predictions and targets of shapes {shapes}: {type(error).__name__}: {error}")
+    return MetricError(
+        f"The metric {name} failed on predictions and targets of shapes {shapes}: {type(error).__name__}: {error}"
+    )
 
 
 class AvgMetric(Metric):
@@ -279,7 +281,7 @@ class LossMetric(AvgMetric):
         return self.nm if self.nm is not None else self.attr
 
 
-def LossMetrics(attrs: str | list[str], nms: str | list[str] | None = None) -> list[LossMetric]:  # noqa: N802
+def LossMetrics(attrs: str | list[str], nms: str | list[str] | None = None) -> list[LossMetric]:
     """Return one `LossMetric` for each attribute, given as a list or as names with commas between."""
     listed = attrs.split(",") if isinstance(attrs, str) else list(attrs)
     names = listed if nms is None else nms.split(",") if isinstance(nms, str) else list(nms)
@@ -302,9 +304,17 @@ class AccumMetric(Metric):
     """
 
     def __init__(
-        self, func: Callable[..., Any], dim_argmax: int | None = None, activation: str = "no", thresh: float | None = None,
-        to_np: bool = False, invert_arg: bool = False, flatten: bool = True, name: str | None = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        func: Callable[..., Any],
+        dim_argmax: int | None = None,
+        activation: str = "no",
+        thresh: float | None = None,
+        to_np: bool = False,
+        invert_arg: bool = False,
+        flatten: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.func, self.dim_argmax, self.activation, self.thresh = func, dim_argmax, activation, thresh
         self.to_np, self.invert_arg, self.flatten, self._name, self.kwargs = to_np, invert_arg, flatten, name, kwargs
         self.reset()
@@ -331,7 +341,9 @@ class AccumMetric(Metric):
         """Take in predictions that are ready to be compared."""
         preds, targs = to_detach(preds), to_detach(targs)
         if self.flatten:
-            preds, targs = (preds.reshape(-1), targs.reshape(-1)) if preds.numel() == targs.numel() else (preds, targs.reshape(-1))
+            preds, targs = (
+                (preds.reshape(-1), targs.reshape(-1)) if preds.numel() == targs.numel() else (preds, targs.reshape(-1))
+            )
         self.preds.append(plain_tensor(preds))
         self.targs.append(plain_tensor(targs))
 

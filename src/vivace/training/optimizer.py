@@ -24,7 +24,9 @@ def parameter_lists(params: Any) -> list[list[Tensor]]:
     """Return parameters as logical groups: one group for a flat list, one for each list in a list of lists."""
     listed = list(params)
     if not listed:
-        raise ArgumentError("The optimizer got no parameters: does the model have any, and does the splitter return them?")
+        raise ArgumentError(
+            "The optimizer got no parameters: does the model have any, and does the splitter return them?"
+        )
     if isinstance(listed[0], Tensor):
         return [listed]
     if isinstance(listed[0], Mapping):
@@ -35,7 +37,9 @@ def parameter_lists(params: Any) -> list[list[Tensor]]:
 def hyper_map_of(torch_optimizer: torch.optim.Optimizer) -> dict[str, str | tuple[str, int]]:
     """Return how our names (lr, mom, sqr_mom, wd, …) are written in a torch optimizer's groups."""
     known = torch_optimizer.param_groups[0]
-    names: dict[str, str | tuple[str, int]] = {k: k for k in known if k != "params" and isinstance(known[k], (int, float)) and not isinstance(known[k], bool)}
+    names: dict[str, str | tuple[str, int]] = {
+        k: k for k in known if k != "params" and isinstance(known[k], (int, float)) and not isinstance(known[k], bool)
+    }
     if "betas" in known:
         names |= {"mom": ("betas", 0), "sqr_mom": ("betas", 1)}
     if "momentum" in known:
@@ -80,7 +84,9 @@ class Optimizer:
         if self._make is not None:
             self._build({})
         elif not self.cbs:
-            raise ArgumentError("Optimizer needs `cbs` (steppers), or use one of SGD, Adam, …, or any class of torch.optim.")
+            raise ArgumentError(
+                "Optimizer needs `cbs` (steppers), or use one of SGD, Adam, …, or any class of torch.optim."
+            )
         else:
             missing = {"lr": defaults.get("lr", 1e-3)}
             for stepper in self.cbs:
@@ -116,7 +122,11 @@ class Optimizer:
     @property
     def param_groups(self) -> list[dict[str, Any]]:
         """torch's parameter groups (gradient scaling reads them)."""
-        return self.torch_optimizer.param_groups if self.torch_optimizer is not None else [{"params": list(self.all_parameters())}]
+        return (
+            self.torch_optimizer.param_groups
+            if self.torch_optimizer is not None
+            else [{"params": list(self.all_parameters())}]
+        )
 
     def _write(self, i: int, name: str, value: float) -> None:
         place = self._map[name]
@@ -172,7 +182,10 @@ class Optimizer:
         if name not in self._map:
             if name in ("mom", "sqr_mom", "wd", "eps"):  # a schedule may speak of what this optimizer does not have
                 return
-            raise ArgumentError(f"This optimizer has no hyper-parameter {name!r}; it has {', '.join(self._map)}.{suggest(name, self._map)}")
+            raise ArgumentError(
+                f"This optimizer has no hyper-parameter {name!r}; it has {', '.join(self._map)}."
+                + suggest(name, self._map)
+            )
         for i, each in enumerate(values):
             self._write(i, name, each)
 
@@ -192,7 +205,9 @@ class Optimizer:
         if len(values) == 1:
             values = values * n
         if len(values) != n:
-            raise ArgumentError(f"{name} has {len(values)} values for {n} parameter groups: give one number, a slice, or {n} numbers.")
+            raise ArgumentError(
+                f"{name} has {len(values)} values for {n} parameter groups: give one number, a slice, or {n} numbers."
+            )
         return [float(v) for v in values]
 
     def set_hypers(self, **hypers: Any) -> None:
@@ -221,7 +236,7 @@ class Optimizer:
         return (p for group in self.param_lists for p in group)
 
     def all_params(self, n: Any = slice(None), with_grad: bool = False) -> L[Any]:
-        """Return (parameter, group number, state, hyper-parameters) of the groups `n`, those with gradients if asked."""
+        """Return (parameter, group number, state, hyper-parameters) of groups `n`; with gradients only, if asked."""
         index = n if isinstance(n, slice) else slice(n, None)
         hypers = self.hypers
         rows = [
@@ -240,7 +255,9 @@ class Optimizer:
         if self.frozen_idx >= len(self.param_lists):
             import warnings
 
-            warnings.warn(f"Freezing {self.frozen_idx} of {len(self.param_lists)} groups: nothing is left to train.", stacklevel=2)
+            warnings.warn(
+                f"Freezing {self.frozen_idx} of {len(self.param_lists)} groups: nothing is left to train.", stacklevel=2
+            )
         for i, group in enumerate(self.param_lists):
             for p in group:
                 p.requires_grad_(i >= self.frozen_idx or id(p) in self._always)
@@ -311,7 +328,9 @@ class Optimizer:
         """
         hypers = state_dict["hypers"]
         if len(hypers) != len(self.param_lists):
-            raise ArgumentError(f"This state has {len(hypers)} parameter groups, the optimizer {len(self.param_lists)}.")
+            raise ArgumentError(
+                f"This state has {len(hypers)} parameter groups, the optimizer {len(self.param_lists)}."
+            )
         if self.torch_optimizer is not None:
             groups = self.torch_optimizer.state_dict()["param_groups"]
             self.torch_optimizer.load_state_dict({"state": state_dict["state"], "param_groups": groups})
@@ -325,14 +344,22 @@ class Optimizer:
                     self._write(i, name, value)
 
     def __repr__(self) -> str:
-        inner = type(self.torch_optimizer).__name__ if self.torch_optimizer is not None else [getattr(c, "__name__", c) for c in self.cbs]
+        inner = (
+            type(self.torch_optimizer).__name__
+            if self.torch_optimizer is not None
+            else [getattr(c, "__name__", c) for c in self.cbs]
+        )
         return f"{type(self).__name__}({inner}, {len(self.param_lists)} groups, {self.hypers})"
 
 
-def OptimWrapper(params: Any = None, opt: Any = None, hp_map: Mapping[str, str] | None = None, **kwargs: Any) -> Optimizer:  # noqa: N802
-    """Return any `torch.optim` class, or an instance, as an `Optimizer`: `partial(OptimWrapper, opt=torch.optim.AdamW)`."""
+def OptimWrapper(
+    params: Any = None, opt: Any = None, hp_map: Mapping[str, str] | None = None, **kwargs: Any
+) -> Optimizer:
+    """Return a `torch.optim` class or instance as an `Optimizer`: `partial(OptimWrapper, opt=torch.optim.AdamW)`."""
     if isinstance(opt, torch.optim.Optimizer):
-        return Optimizer([g["params"] for g in opt.param_groups], torch_optimizer=lambda groups: _regrouped(opt, groups))
+        return Optimizer(
+            [g["params"] for g in opt.param_groups], torch_optimizer=lambda groups: _regrouped(opt, groups)
+        )
     if opt is None:
         raise ArgumentError("OptimWrapper needs `opt`: a class of torch.optim, such as torch.optim.AdamW.")
     return Optimizer(params, torch_optimizer=lambda groups: opt(groups, **kwargs))
@@ -385,7 +412,9 @@ def as_optimizer(opt_func: Callable[..., Any], param_groups: Any, lr: float, **k
         takes_lr = "lr" in inspect.signature(bottom).parameters
         made = opt_func(params, lr=lr) if takes_lr else opt_func(params)
         if not (hasattr(made, "step") and hasattr(made, "zero_grad")):
-            raise ArgumentTypeError(f"opt_func must make an optimizer with `step` and `zero_grad`; {bottom.__name__} has not both.")
+            raise ArgumentTypeError(
+                f"opt_func must make an optimizer with `step` and `zero_grad`; {bottom.__name__} has not both."
+            )
         return Optimizer(param_groups, torch_optimizer=lambda groups: _Own(made, params, lr))  # type: ignore[arg-type,return-value]
     made = opt_func(param_groups, lr=lr, **kwargs)
     if isinstance(made, torch.optim.Optimizer):

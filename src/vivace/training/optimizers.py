@@ -48,7 +48,9 @@ class _DecoupledRMSprop(_DecoupledDecay, torch.optim.RMSprop):
     """RMSprop with decoupled weight decay."""
 
 
-def SGD(params: Params, lr: float | slice = 1e-3, mom: float = 0.0, wd: float = 0.0, decouple_wd: bool = True) -> Optimizer:  # noqa: N802
+def SGD(
+    params: Params, lr: float | slice = 1e-3, mom: float = 0.0, wd: float = 0.0, decouple_wd: bool = True
+) -> Optimizer:
     """Stochastic gradient descent.
 
     Args:
@@ -60,21 +62,35 @@ def SGD(params: Params, lr: float | slice = 1e-3, mom: float = 0.0, wd: float = 
     """
     groups = parameter_lists(params)
     cls = _DecoupledSGD if decouple_wd else torch.optim.SGD
-    return _made(groups, lr, lambda g: cls(g, lr=1e-3, momentum=mom, weight_decay=wd, **_implementation(groups)), mom != 0)
+    return _made(
+        groups, lr, lambda g: cls(g, lr=1e-3, momentum=mom, weight_decay=wd, **_implementation(groups)), mom != 0
+    )
 
 
-def RMSProp(  # noqa: N802
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.0, sqr_mom: float = 0.99, eps: float = 1e-8, wd: float = 0.0, decouple_wd: bool = True
-) -> Optimizer:  # fmt: skip
+def RMSProp(
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.0,
+    sqr_mom: float = 0.99,
+    eps: float = 1e-8,
+    wd: float = 0.0,
+    decouple_wd: bool = True,
+) -> Optimizer:
     """Gradients divided by a running mean of their size (Hinton, 2012)."""
     cls = _DecoupledRMSprop if decouple_wd else torch.optim.RMSprop
     make = lambda g: cls(g, lr=1e-3, alpha=sqr_mom, eps=eps, weight_decay=wd, momentum=mom, foreach=True)  # noqa: E731
     return _made(parameter_lists(params), lr, make, mom != 0)
 
 
-def Adam(  # noqa: N802
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.9, sqr_mom: float = 0.99, eps: float = 1e-5, wd: float = 0.01, decouple_wd: bool = True
-) -> Optimizer:  # fmt: skip
+def Adam(
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.9,
+    sqr_mom: float = 0.99,
+    eps: float = 1e-5,
+    wd: float = 0.01,
+    decouple_wd: bool = True,
+) -> Optimizer:
     """Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), or plain Adam with L2 decay.
 
     Args:
@@ -88,39 +104,74 @@ def Adam(  # noqa: N802
     """
     groups = parameter_lists(params)
     cls = torch.optim.AdamW if decouple_wd else torch.optim.Adam
-    return _made(groups, lr, lambda g: cls(g, lr=1e-3, betas=(mom, sqr_mom), eps=eps, weight_decay=wd, **_implementation(groups)))
+    return _made(
+        groups, lr, lambda g: cls(g, lr=1e-3, betas=(mom, sqr_mom), eps=eps, weight_decay=wd, **_implementation(groups))
+    )
 
 
-def RAdam(  # noqa: N802
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.9, sqr_mom: float = 0.99, eps: float = 1e-5, wd: float = 0.0, beta: float = 0.0,
+def RAdam(
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.9,
+    sqr_mom: float = 0.99,
+    eps: float = 1e-5,
+    wd: float = 0.0,
+    beta: float = 0.0,
     decouple_wd: bool = True,
-) -> Optimizer:  # fmt: skip
+) -> Optimizer:
     """Adam with a rectified warm-up (Liu et al., arXiv:1908.03265); `beta` above 0 smooths the root (SAdam)."""
     make = lambda g: RAdamStep(g, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta, decouple_wd=decouple_wd)  # noqa: E731
     return _made(parameter_lists(params), lr, make)
 
 
-def QHAdam(  # noqa: N802
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.999, sqr_mom: float = 0.999, nu_1: float = 0.7, nu_2: float = 1.0, eps: float = 1e-8,
-    wd: float = 0.0, decouple_wd: bool = True,
-) -> Optimizer:  # fmt: skip
-    """Quasi-hyperbolic Adam (Ma and Yarats, arXiv:1810.06801)."""
-    make = lambda g: QHAdamStep(g, mom=mom, sqr_mom=sqr_mom, nu_1=nu_1, nu_2=nu_2, eps=eps, wd=wd, decouple_wd=decouple_wd)  # noqa: E731
-    return _made(parameter_lists(params), lr, make)
-
-
-def Larc(  # noqa: N802
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.9, clip: bool = True, trust_coeff: float = 0.02, eps: float = 1e-8, wd: float = 0.0,
+def QHAdam(
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.999,
+    sqr_mom: float = 0.999,
+    nu_1: float = 0.7,
+    nu_2: float = 1.0,
+    eps: float = 1e-8,
+    wd: float = 0.0,
     decouple_wd: bool = True,
-) -> Optimizer:  # fmt: skip
+) -> Optimizer:
+    """Quasi-hyperbolic Adam (Ma and Yarats, arXiv:1810.06801)."""
+    settings = {
+        "mom": mom,
+        "sqr_mom": sqr_mom,
+        "nu_1": nu_1,
+        "nu_2": nu_2,
+        "eps": eps,
+        "wd": wd,
+        "decouple_wd": decouple_wd,
+    }
+    return _made(parameter_lists(params), lr, lambda g: QHAdamStep(g, **settings))
+
+
+def Larc(
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.9,
+    clip: bool = True,
+    trust_coeff: float = 0.02,
+    eps: float = 1e-8,
+    wd: float = 0.0,
+    decouple_wd: bool = True,
+) -> Optimizer:
     """SGD with a rate for each layer: LARS (You et al., arXiv:1708.03888), never above `lr` when `clip`."""
     make = lambda g: LarcStep(g, mom=mom, clip=clip, trust_coeff=trust_coeff, eps=eps, wd=wd, decouple_wd=decouple_wd)  # noqa: E731
     return _made(parameter_lists(params), lr, make)
 
 
-def Lamb(  # noqa: N802
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.9, sqr_mom: float = 0.99, eps: float = 1e-5, wd: float = 0.0, decouple_wd: bool = True
-) -> Optimizer:  # fmt: skip
+def Lamb(
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.9,
+    sqr_mom: float = 0.99,
+    eps: float = 1e-5,
+    wd: float = 0.0,
+    decouple_wd: bool = True,
+) -> Optimizer:
     """Adam with a trust ratio for each layer (You et al., arXiv:1904.00962)."""
     make = lambda g: LambStep(g, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, decouple_wd=decouple_wd)  # noqa: E731
     return _made(parameter_lists(params), lr, make)
@@ -175,8 +226,20 @@ class Lookahead(Optimizer):
 
 
 def ranger(
-    params: Params, lr: float | slice = 1e-3, mom: float = 0.95, wd: float = 0.01, eps: float = 1e-6, k: int = 6, alpha: float = 0.5,
-    sqr_mom: float = 0.99, beta: float = 0.0, decouple_wd: bool = True,
-) -> Lookahead:  # fmt: skip
+    params: Params,
+    lr: float | slice = 1e-3,
+    mom: float = 0.95,
+    wd: float = 0.01,
+    eps: float = 1e-6,
+    k: int = 6,
+    alpha: float = 0.5,
+    sqr_mom: float = 0.99,
+    beta: float = 0.0,
+    decouple_wd: bool = True,
+) -> Lookahead:
     """RAdam with Lookahead."""
-    return Lookahead(RAdam(params, lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta, decouple_wd=decouple_wd), k=k, alpha=alpha)
+    return Lookahead(
+        RAdam(params, lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta, decouple_wd=decouple_wd),
+        k=k,
+        alpha=alpha,
+    )

@@ -66,7 +66,12 @@ class GatherPredsCallback(Callback):
         save_targs: Path | None = None,
         concat_dim: int = 0,
     ) -> None:
-        self.with_input, self.with_loss, self.with_preds, self.with_targs = with_input, with_loss, with_preds, with_targs
+        self.with_input, self.with_loss, self.with_preds, self.with_targs = (
+            with_input,
+            with_loss,
+            with_preds,
+            with_targs,
+        )
         self.save_preds, self.save_targs, self.concat_dim = save_preds, save_targs, concat_dim
         self.before_validate()
 
@@ -108,7 +113,11 @@ class GatherPredsCallback(Callback):
 
     def all_inputs(self) -> Any:
         """The inputs of all batches: one tensor, or a tuple of them."""
-        joined = tuple(join([x[i] for x in self.inputs], self.concat_dim) for i in range(len(self.inputs[0]))) if self.inputs else ()
+        joined = (
+            tuple(join([x[i] for x in self.inputs], self.concat_dim) for i in range(len(self.inputs[0])))
+            if self.inputs
+            else ()
+        )
         return joined[0] if len(joined) == 1 else joined
 
     def all_losses(self) -> Tensor | None:
@@ -129,9 +138,14 @@ class FetchPredsCallback(Callback):
     run_lr_find = False
 
     def __init__(
-        self, ds_idx: int = 1, dl: Any = None, with_input: bool = False, with_decoded: bool = False,
-        cbs: Any = None, reorder: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        ds_idx: int = 1,
+        dl: Any = None,
+        with_input: bool = False,
+        with_decoded: bool = False,
+        cbs: Any = None,
+        reorder: bool = True,
+    ) -> None:
         self.ds_idx, self.dl_given, self.with_input, self.with_decoded = ds_idx, dl, with_input, with_decoded
         self.cbs_given, self.reorder = cbs, reorder
 
@@ -205,7 +219,7 @@ def get_preds(
     learn: Learner,
     ds_idx: int = 1,
     dl: Any = None,
-    wanted: Wanted = Wanted(),
+    wanted: Wanted | None = None,
     act: Callable[[Any], Any] | None = None,
     reorder: bool = True,
     cbs: Any = None,
@@ -225,15 +239,23 @@ def get_preds(
         (inputs,) predictions, targets (, decoded predictions) (, loss of each sample). What was not asked for is left
         out, except predictions and targets, which are None then; targets are also None when there are none.
     """
+    wanted = Wanted() if wanted is None else wanted
     dl = _loader(learn, ds_idx, dl)
     need_preds = wanted.with_preds or wanted.with_decoded
     gather = GatherPredsCallback(
-        wanted.with_input, wanted.with_loss, need_preds, wanted.with_targs, wanted.save_preds, wanted.save_targs, wanted.concat_dim
+        wanted.with_input,
+        wanted.with_loss,
+        need_preds,
+        wanted.with_targs,
+        wanted.save_preds,
+        wanted.save_targs,
+        wanted.concat_dim,
     )
     recorder = [learn.recorder] if hasattr(learn, "recorder") else []
-    with validation_context(learn, cbs), learn.removed_cbs(recorder), learn.added_cbs(gather), _in_eval_mode(learn):
-        with loss_not_reduced(learn) if wanted.with_loss else ExitStack():
-            learn._validate_epoch(dl)
+    unreduced = loss_not_reduced(learn) if wanted.with_loss else ExitStack()
+    scene = validation_context(learn, cbs), learn.removed_cbs(recorder), learn.added_cbs(gather)
+    with scene[0], scene[1], scene[2], _in_eval_mode(learn), unreduced:
+        learn._validate_epoch(dl)
     raw = gather.all_preds()
     activation = act if act is not None else getattr(learn.loss_func, "activation", noop)
     probabilities = activation(raw) if raw is not None else None
@@ -282,7 +304,9 @@ def loss_not_reduced(learn: Learner) -> Iterator[None]:
             if "reduction" not in str(error):
                 raise
             name = getattr(loss_func, "__name__", type(loss_func).__name__)
-            raise ArgumentError(f"The loss {name} has no `reduction`, so the loss of each sample cannot be had from it.") from error
+            raise ArgumentError(
+                f"The loss {name} has no `reduction`, so the loss of each sample cannot be had from it."
+            ) from error
 
     learn.loss_func = each
     try:
@@ -321,7 +345,9 @@ def _clean(x: Any) -> Any:
     return x.clone().as_subclass(Tensor) if isinstance(x, Tensor) and not isinstance(x, TensorBase) else x
 
 
-def show_results(learn: Learner, ds_idx: int = 1, dl: Any = None, max_n: int = 9, shuffle: bool = True, **kwargs: Any) -> Any:
+def show_results(
+    learn: Learner, ds_idx: int = 1, dl: Any = None, max_n: int = 9, shuffle: bool = True, **kwargs: Any
+) -> Any:
     """See `Learner.show_results`."""
     if dl is None:
         dl = learn.dls[ds_idx]

@@ -17,7 +17,17 @@ from .schedule import SchedCos, combine_scheds, combined_cos
 if TYPE_CHECKING:
     from .learner import Learner
 
-__all__ = ["SkipToEpoch", "default_loss", "fine_tune", "fit_flat_cos", "fit_one_cycle", "fit_sgdr", "freeze_to", "make_optimizer", "skip_to"]
+__all__ = [
+    "SkipToEpoch",
+    "default_loss",
+    "fine_tune",
+    "fit_flat_cos",
+    "fit_one_cycle",
+    "fit_sgdr",
+    "freeze_to",
+    "make_optimizer",
+    "skip_to",
+]
 
 
 class SkipToEpoch(Callback):
@@ -155,6 +165,7 @@ def fine_tune(
 
 def _listed(cbs: Any) -> list[Any]:
     return [] if cbs is None else [cbs] if isinstance(cbs, (Callback, type)) else list(cbs)
+
 
 def default_loss(dls: Any) -> Any:
     """Return the loss that the data brings, or the default of what its target is.

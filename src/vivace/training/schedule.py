@@ -142,7 +142,9 @@ def combine_scheds(pcts: Sequence[float], scheds: Sequence[Schedule]) -> Schedul
         ArgumentError: the fractions do not sum to 1, or there are not as many as schedules.
     """
     if len(pcts) != len(scheds) or not math.isclose(sum(pcts), 1.0, abs_tol=1e-6) or min(pcts) < 0:
-        raise ArgumentError(f"combine_scheds needs one fraction for each schedule, summing to 1; got {list(pcts)} for {len(scheds)}.")
+        raise ArgumentError(
+            f"combine_scheds needs one fraction for each schedule, summing to 1; got {list(pcts)} for {len(scheds)}."
+        )
     return _Combined(tuple(pcts), tuple(scheds))
 
 
@@ -185,8 +187,10 @@ def valley(lrs: Floats, losses: Floats, num_it: int) -> Suggestion:
     return float(lrs[i]), (float(lrs[i]), float(losses[i]))
 
 
-def slide(lrs: Floats, losses: Floats, num_it: int, lr_diff: int = 15, thresh: float = 0.005, adjust_value: float = 1.0) -> Suggestion:
-    """Slide an interval from the right until the slope inside it is gentle; suggest a tenth of its left end... of the way.
+def slide(
+    lrs: Floats, losses: Floats, num_it: int, lr_diff: int = 15, thresh: float = 0.005, adjust_value: float = 1.0
+) -> Suggestion:
+    """Slide an interval from the right end to the left until the slope changes little inside it; suggest its left end.
 
     Args:
         lrs: rates.

@@ -11,7 +11,7 @@ from .callback import Callback
 if TYPE_CHECKING:
     from .learner import Callbacks, Learner
 
-__all__ = ["added_cbs", "removed_cbs", "replaced"]
+__all__ = ["added_cbs", "closed_at_end", "removed_cbs", "replaced"]
 
 
 def _listed(cbs: Callbacks) -> list[Callback | type[Callback]]:
@@ -53,3 +53,14 @@ def replaced(learn: Learner, name: str, value: Any) -> Iterator[Learner]:
         yield learn
     finally:
         setattr(learn, name, before)
+
+
+@contextmanager
+def closed_at_end(batches: Iterator[Any]) -> Iterator[Iterator[Any]]:
+    """Let a loader that is left in the middle stop its workers now, not when the traceback is forgotten."""
+    try:
+        yield batches
+    finally:
+        close = getattr(batches, "close", None)
+        if close is not None:
+            close()

@@ -18,13 +18,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from vivace.core.files import extend_path
-from vivace.core.lazy import LazyModule
-
-from vivace.core.collection import (
-    L,
-    is_indexer,
-)
 from vivace.core.basics import (
     Inf,
     Self,
@@ -64,6 +57,10 @@ from vivace.core.basics import (
     uniqueify,
     using_attr,
 )
+from vivace.core.collection import (
+    L,
+    is_indexer,
+)
 from vivace.core.device import (
     apply,
     default_device,
@@ -80,6 +77,37 @@ from vivace.core.device import (
     to_np,
     trainable_params,
 )
+from vivace.core.errors import (
+    DataError,
+    ItemError,
+    VivaceError,
+)
+from vivace.core.files import (
+    config_path,
+    extend_path,
+    load_pickle,
+    save_pickle,
+    vivace_home,
+)
+from vivace.core.image import (
+    PILBase,
+    PILImage,
+    PILImageBW,
+    PILImageRGBA,
+    PILMask,
+    image2tensor,
+    load_image,
+    to_image,
+)
+from vivace.core.lazy import LazyModule
+from vivace.core.randomness import (
+    no_random,
+    set_seed,
+)
+from vivace.core.report import (
+    master_bar,
+    progress_bar,
+)
 from vivace.core.show import (
     as_axes,
     get_grid,
@@ -90,30 +118,15 @@ from vivace.core.show import (
     show_titled_image,
     subplots,
 )
-from vivace.core.files import (
-    config_path,
-    load_pickle,
-    save_pickle,
-    vivace_home,
-)
-from vivace.core.randomness import (
-    no_random,
-    set_seed,
-)
-from vivace.core.errors import (
-    DataError,
-    ItemError,
-    VivaceError,
-)
 from vivace.core.types import (
     Category,
     MultiCategory,
-    TensorBBox,
     TensorBase,
+    TensorBBox,
     TensorCategory,
     TensorImage,
-    TensorImageBW,
     TensorImageBase,
+    TensorImageBW,
     TensorMask,
     TensorMultiCategory,
     TensorPoint,
@@ -124,9 +137,29 @@ from vivace.core.types import (
     plain_tensor,
     retype,
 )
-from vivace.core.report import (
-    master_bar,
-    progress_bar,
+from vivace.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
+from vivace.data.category import (
+    Categorize,
+    CategoryMap,
+    EncodedMultiCategorize,
+    MultiCategorize,
+    OneHotEncode,
+    RegressionSetup,
+)
+from vivace.data.datasets import (
+    Datasets,
+    TfmdLists,
+)
+from vivace.data.download import (
+    download_data,
+    download_url,
+    untar_data,
 )
 from vivace.data.items import (
     AttrGetter,
@@ -143,6 +176,15 @@ from vivace.data.labels import (
     RegexLabeller,
     parent_label,
 )
+from vivace.data.loader import (
+    DataLoader,
+    DataWarning,
+    TfmdDL,
+)
+from vivace.data.loaders import (
+    DataLoaders,
+    test_set,
+)
 from vivace.data.splits import (
     ColSplitter,
     EndSplitter,
@@ -154,14 +196,6 @@ from vivace.data.splits import (
     RandomSplitter,
     RandomSubsetSplitter,
     TrainTestSplitter,
-)
-from vivace.data.category import (
-    Categorize,
-    CategoryMap,
-    EncodedMultiCategorize,
-    MultiCategorize,
-    OneHotEncode,
-    RegressionSetup,
 )
 from vivace.data.transform import (
     DisplayedTransform,
@@ -179,51 +213,19 @@ from vivace.data.transforms import (
     ToTensor,
     broadcast_vec,
 )
-from vivace.data.datasets import (
-    Datasets,
-    TfmdLists,
-)
-from vivace.data.block import (
-    CategoryBlock,
-    DataBlock,
-    MultiCategoryBlock,
-    RegressionBlock,
-    TransformBlock,
-)
-from vivace.data.loader import (
-    DataLoader,
-    DataWarning,
-    TfmdDL,
-)
-from vivace.data.loaders import (
-    DataLoaders,
-    test_set,
-)
 from vivace.data.urls import (
     URLs,
 )
-from vivace.data.download import (
-    download_data,
-    download_url,
-    untar_data,
+from vivace.inference.bundle import (
+    load_learner,
+    read_manifest,
 )
-from vivace.nn.layers import (
-    Cat,
-    Debugger,
-    Flatten,
-    Identity,
-    Lambda,
-    LinBnDrop,
-    MergeLayer,
-    NoneReduce,
-    OriginLayer,
-    PartialLambda,
-    ProdLayer,
-    ResizeBatch,
-    SequentialEx,
-    TimeDistributed,
-    View,
-    sequential,
+from vivace.interpret.classification import (
+    ClassificationInterpretation,
+)
+from vivace.interpret.interpretation import (
+    Interpretation,
+    SegmentationInterpretation,
 )
 from vivace.nn.activations import (
     Mish,
@@ -248,8 +250,8 @@ from vivace.nn.blocks import (
     ResBlock,
     SEBlock,
     SEModule,
-    SEResNeXtBlock,
     SeparableBlock,
+    SEResNeXtBlock,
 )
 from vivace.nn.conv import (
     ActivationClass,
@@ -301,6 +303,24 @@ from vivace.nn.inspection import (
     requires_grad,
     total_params,
 )
+from vivace.nn.layers import (
+    Cat,
+    Debugger,
+    Flatten,
+    Identity,
+    Lambda,
+    LinBnDrop,
+    MergeLayer,
+    NoneReduce,
+    OriginLayer,
+    PartialLambda,
+    ProdLayer,
+    ResizeBatch,
+    SequentialEx,
+    TimeDistributed,
+    View,
+    sequential,
+)
 from vivace.nn.module import (
     Module,
     module,
@@ -328,8 +348,6 @@ from vivace.nn.summary import (
 )
 from vivace.nn.xresnet import (
     XResNet,
-    xresnet101,
-    xresnet152,
     xresnet18,
     xresnet18_deep,
     xresnet18_deeper,
@@ -339,16 +357,17 @@ from vivace.nn.xresnet import (
     xresnet50,
     xresnet50_deep,
     xresnet50_deeper,
-    xresnext101,
+    xresnet101,
+    xresnet152,
     xresnext18,
     xresnext34,
     xresnext50,
-    xse_resnet101,
-    xse_resnet152,
+    xresnext101,
     xse_resnet18,
     xse_resnet34,
     xse_resnet50,
-    xse_resnext101,
+    xse_resnet101,
+    xse_resnet152,
     xse_resnext18,
     xse_resnext18_deep,
     xse_resnext18_deeper,
@@ -358,10 +377,8 @@ from vivace.nn.xresnet import (
     xse_resnext50,
     xse_resnext50_deep,
     xse_resnext50_deeper,
+    xse_resnext101,
     xsenet154,
-)
-from vivace.training.learner import (
-    Learner,
 )
 from vivace.training.callback import (
     Callback,
@@ -374,128 +391,6 @@ from vivace.training.callback import (
     CancelTrainException,
     CancelValidException,
     event,
-)
-from vivace.training.checkpoint import (
-    load_model,
-    save_model,
-)
-from vivace.training.predict import (
-    FetchPredsCallback,
-    GatherPredsCallback,
-)
-from vivace.training.recipes import (
-    SkipToEpoch,
-)
-from vivace.training.lr_find import (
-    LRFinder,
-    minimum,
-    slide,
-    steep,
-    valley,
-)
-from vivace.training.runtime import (
-    Runtime,
-)
-from vivace.training.optimizer import (
-    OptimWrapper,
-    Optimizer,
-    as_optimizer,
-)
-from vivace.training.optimizers import (
-    Adam,
-    Lamb,
-    Larc,
-    Lookahead,
-    QHAdam,
-    RAdam,
-    RMSProp,
-    SGD,
-    ranger,
-)
-from vivace.training.schedule import (
-    SchedCos,
-    SchedExp,
-    SchedLin,
-    SchedNo,
-    SchedPoly,
-    combine_scheds,
-    combined_cos,
-    sched_cos,
-    sched_exp,
-    sched_lin,
-    sched_no,
-    sched_poly,
-)
-from vivace.training.losses import (
-    BCELossFlat,
-    BCEWithLogitsLossFlat,
-    BaseLoss,
-    CrossEntropyLossFlat,
-    DiceLoss,
-    FocalLoss,
-    FocalLossFlat,
-    L1LossFlat,
-    LabelSmoothingCrossEntropy,
-    LabelSmoothingCrossEntropyFlat,
-    MSELossFlat,
-    loss_for_kind,
-)
-from vivace.training.metrics import (
-    AccumMetric,
-    AvgLoss,
-    AvgMetric,
-    AvgSmoothLoss,
-    LossMetric,
-    LossMetrics,
-    Metric,
-    TorchMetricAdapter,
-    ValueMetric,
-    accuracy,
-    accuracy_multi,
-    as_metric,
-    error_rate,
-    exp_rmspe,
-    foreground_acc,
-    mae,
-    mse,
-    msle,
-    rmse,
-    top_k_accuracy,
-)
-from vivace.training.metrics_sklearn import (
-    APScoreBinary,
-    APScoreMulti,
-    BalancedAccuracy,
-    BrierScore,
-    BrierScoreMulti,
-    CohenKappa,
-    Dice,
-    DiceMulti,
-    ExplainedVariance,
-    F1Score,
-    F1ScoreMulti,
-    FBeta,
-    FBetaMulti,
-    HammingLoss,
-    HammingLossMulti,
-    Jaccard,
-    JaccardCoeff,
-    JaccardCoeffMulti,
-    JaccardMulti,
-    MatthewsCorrCoef,
-    MatthewsCorrCoefMulti,
-    PearsonCorrCoef,
-    Perplexity,
-    Precision,
-    PrecisionMulti,
-    R2Score,
-    Recall,
-    RecallMulti,
-    RocAuc,
-    RocAucBinary,
-    RocAucMulti,
-    SpearmanCorrCoef,
-    skm_to_fastai,
 )
 from vivace.training.callbacks.data import (
     CollectDataCallback,
@@ -550,31 +445,176 @@ from vivace.training.callbacks.tracker import (
 from vivace.training.callbacks.train_eval import (
     TrainEvalCallback,
 )
-from vivace.interpret.interpretation import (
-    Interpretation,
-    SegmentationInterpretation,
+from vivace.training.checkpoint import (
+    load_model,
+    save_model,
 )
-from vivace.interpret.classification import (
-    ClassificationInterpretation,
+from vivace.training.learner import (
+    Learner,
 )
-from vivace.inference.bundle import (
-    load_learner,
-    read_manifest,
+from vivace.training.losses import (
+    BaseLoss,
+    BCELossFlat,
+    BCEWithLogitsLossFlat,
+    CrossEntropyLossFlat,
+    DiceLoss,
+    FocalLoss,
+    FocalLossFlat,
+    L1LossFlat,
+    LabelSmoothingCrossEntropy,
+    LabelSmoothingCrossEntropyFlat,
+    MSELossFlat,
+    loss_for_kind,
 )
-from vivace.core.image import (
-    PILBase,
-    PILImage,
-    PILImageBW,
-    PILImageRGBA,
-    PILMask,
-    image2tensor,
-    load_image,
-    to_image,
+from vivace.training.lr_find import (
+    LRFinder,
+    minimum,
+    slide,
+    steep,
+    valley,
+)
+from vivace.training.metrics import (
+    AccumMetric,
+    AvgLoss,
+    AvgMetric,
+    AvgSmoothLoss,
+    LossMetric,
+    LossMetrics,
+    Metric,
+    TorchMetricAdapter,
+    ValueMetric,
+    accuracy,
+    accuracy_multi,
+    as_metric,
+    error_rate,
+    exp_rmspe,
+    foreground_acc,
+    mae,
+    mse,
+    msle,
+    rmse,
+    top_k_accuracy,
+)
+from vivace.training.metrics_segmentation import (
+    Dice,
+    DiceMulti,
+    JaccardCoeff,
+    JaccardCoeffMulti,
+)
+from vivace.training.metrics_sklearn import (
+    APScoreBinary,
+    APScoreMulti,
+    BalancedAccuracy,
+    BrierScore,
+    BrierScoreMulti,
+    CohenKappa,
+    ExplainedVariance,
+    F1Score,
+    F1ScoreMulti,
+    FBeta,
+    FBetaMulti,
+    HammingLoss,
+    HammingLossMulti,
+    Jaccard,
+    JaccardMulti,
+    MatthewsCorrCoef,
+    MatthewsCorrCoefMulti,
+    PearsonCorrCoef,
+    Perplexity,
+    Precision,
+    PrecisionMulti,
+    R2Score,
+    Recall,
+    RecallMulti,
+    RocAuc,
+    RocAucBinary,
+    RocAucMulti,
+    SpearmanCorrCoef,
+    skm_to_fastai,
+)
+from vivace.training.optimizer import (
+    Optimizer,
+    OptimWrapper,
+    as_optimizer,
+)
+from vivace.training.optimizers import (
+    SGD,
+    Adam,
+    Lamb,
+    Larc,
+    Lookahead,
+    QHAdam,
+    RAdam,
+    RMSProp,
+    ranger,
+)
+from vivace.training.predict import (
+    FetchPredsCallback,
+    GatherPredsCallback,
+)
+from vivace.training.recipes import (
+    SkipToEpoch,
+)
+from vivace.training.runtime import (
+    Runtime,
+)
+from vivace.training.schedule import (
+    SchedCos,
+    SchedExp,
+    SchedLin,
+    SchedNo,
+    SchedPoly,
+    combine_scheds,
+    combined_cos,
+    sched_cos,
+    sched_exp,
+    sched_lin,
+    sched_no,
+    sched_poly,
 )
 from vivace.vision.architectures import (
     Architecture,
     InputConfig,
     input_config,
+)
+from vivace.vision.augment import (
+    AffineCoordTfm,
+    Augmentation,
+    Brightness,
+    Contrast,
+    DeterministicDihedral,
+    DeterministicDraw,
+    DeterministicFlip,
+    Dihedral,
+    Flip,
+    FusedGeometry,
+    FusedLighting,
+    HSVTfm,
+    Hue,
+    LightingTfm,
+    RandomErasing,
+    RandomResizedCropGPU,
+    Rotate,
+    Saturation,
+    SpaceTfm,
+    Warp,
+    Zoom,
+    affine_mat,
+    apply_perspective,
+    aug_transforms,
+    cutout_gaussian,
+    dihedral_mat,
+    find_coeffs,
+    flip_mat,
+    grayscale,
+    hsv2rgb,
+    mask_tensor,
+    norm_apply_denorm,
+    rgb2hsv,
+    rotate_mat,
+    setup_aug_tfms,
+    warp_mat,
+    zoom_mat,
 )
 from vivace.vision.blocks import (
     BBoxBlock,
@@ -588,26 +628,17 @@ from vivace.vision.body import (
     create_body,
     cut_model,
 )
-from vivace.vision.channels import (
-    adapt_input,
-)
 from vivace.vision.cleaner import (
     DELETE,
+    KEEP,
     ImageClassifierCleaner,
     ImagesCleaner,
-    KEEP,
     carousel,
     widget,
 )
 from vivace.vision.data import (
     ImageDataLoaders,
     SegmentationDataLoaders,
-)
-from vivace.vision.encoders import (
-    ChainEncoder,
-    MapsEncoder,
-    as_encoder,
-    create_encoder,
 )
 from vivace.vision.files import (
     download_images,
@@ -663,20 +694,17 @@ from vivace.vision.models import (
     mobilenet_v2,
     mobilenet_v3_large,
     mobilenet_v3_small,
-    resnet101,
-    resnet152,
     resnet18,
     resnet34,
     resnet50,
+    resnet101,
+    resnet152,
     squeezenet1_0,
     squeezenet1_1,
     vgg11_bn,
     vgg13_bn,
     vgg16_bn,
     vgg19_bn,
-)
-from vivace.vision.parallel import (
-    for_each,
 )
 from vivace.vision.points import (
     AddMaskCodes,
@@ -702,45 +730,6 @@ from vivace.vision.weights import (
     find_weights,
     load_weights,
     read_weights,
-)
-from vivace.vision.augment import (
-    AffineCoordTfm,
-    Augmentation,
-    Brightness,
-    Contrast,
-    DeterministicDihedral,
-    DeterministicDraw,
-    DeterministicFlip,
-    Dihedral,
-    Flip,
-    FusedGeometry,
-    FusedLighting,
-    HSVTfm,
-    Hue,
-    LightingTfm,
-    RandomErasing,
-    RandomResizedCropGPU,
-    Rotate,
-    Saturation,
-    SpaceTfm,
-    Warp,
-    Zoom,
-    affine_mat,
-    apply_perspective,
-    aug_transforms,
-    cutout_gaussian,
-    dihedral_mat,
-    find_coeffs,
-    flip_mat,
-    grayscale,
-    hsv2rgb,
-    mask_tensor,
-    norm_apply_denorm,
-    rgb2hsv,
-    rotate_mat,
-    setup_aug_tfms,
-    warp_mat,
-    zoom_mat,
 )
 
 pd = LazyModule("pandas")
@@ -793,7 +782,6 @@ __all__ = [
     "Category",
     "CategoryBlock",
     "CategoryMap",
-    "ChainEncoder",
     "ClassificationInterpretation",
     "CohenKappa",
     "ColReader",
@@ -894,7 +882,6 @@ __all__ = [
     "LossMetric",
     "LossMetrics",
     "MSELossFlat",
-    "MapsEncoder",
     "MaskBlock",
     "MaskSplitter",
     "MatthewsCorrCoef",
@@ -1035,7 +1022,6 @@ __all__ = [
     "Zoom",
     "accuracy",
     "accuracy_multi",
-    "adapt_input",
     "adaptive_pool",
     "add_head",
     "affine_mat",
@@ -1046,7 +1032,6 @@ __all__ = [
     "apply_perspective",
     "array",
     "as_axes",
-    "as_encoder",
     "as_metric",
     "as_optimizer",
     "aug_transforms",
@@ -1073,7 +1058,6 @@ __all__ = [
     "convnext_tiny",
     "create_body",
     "create_cnn_model",
-    "create_encoder",
     "create_head",
     "create_timm_model",
     "create_unet_model",
@@ -1114,7 +1098,6 @@ __all__ = [
     "flatten_check",
     "flatten_model",
     "flip_mat",
-    "for_each",
     "foreground_acc",
     "functools",
     "get_c",

@@ -35,7 +35,11 @@ def carousel(children: Sequence[Any] = (), **layout: Any) -> Any:
     """Return the widgets side by side in a box that scrolls; `layout` is its CSS."""
     widgets = _ipywidgets()
     css = {"overflow": "scroll hidden", "flex_flow": "row", "display": "flex", **layout}
-    return widgets.Box([], layout=widgets.Layout(**css)) if not len(children) else widgets.Box(list(children), layout=widgets.Layout(**css))
+    return (
+        widgets.Box([], layout=widgets.Layout(**css))
+        if not len(children)
+        else widgets.Box(list(children), layout=widgets.Layout(**css))
+    )
 
 
 class ImagesCleaner:
@@ -68,7 +72,11 @@ class ImagesCleaner:
                 options=self.opts, value=self.marks.get(str(file), KEEP), layout=widgets.Layout(width="max-content")
             )
             menu.observe(lambda change, file=file: self._mark(file, change["new"]), names="value")
-            thumbnail = widgets.Image(value=self._thumbnail(file), format="png", layout=widgets.Layout(height=f"{self.height}px", width="auto"))
+            thumbnail = widgets.Image(
+                value=self._thumbnail(file),
+                format="png",
+                layout=widgets.Layout(height=f"{self.height}px", width="auto"),
+            )
             note = [widgets.Label(notes[position])] if position < len(notes) else []
             boxes.append(widgets.VBox([thumbnail, menu, *note]))
         self._strip.children = boxes
@@ -119,7 +127,9 @@ class ImageClassifierCleaner(ImagesCleaner):
         max_n: how many pictures are shown at once.
     """
 
-    def __init__(self, learn: Any, opts: Sequence[Any] = (), height: int = 128, width: int = 256, max_n: int = 30) -> None:
+    def __init__(
+        self, learn: Any, opts: Sequence[Any] = (), height: int = 128, width: int = 256, max_n: int = 30
+    ) -> None:
         widgets = _ipywidgets()
         self.vocab = list(learn.dls.vocab)
         super().__init__([*self.vocab, *opts], height, width, max_n)
@@ -143,7 +153,8 @@ class ImageClassifierCleaner(ImagesCleaner):
         order = losses.argsort(descending=True).tolist()
         best = preds.max(1)
         return [
-            (Path(items[i]), int(targets[i]), f"{self.vocab[int(best.indices[i])]} {best.values[i].item():.2f}") for i in order
+            (Path(items[i]), int(targets[i]), f"{self.vocab[int(best.indices[i])]} {best.values[i].item():.2f}")
+            for i in order
         ]
 
     def _show(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from vivace.core.image import (
     PILBase,
     PILImage,
@@ -16,12 +15,12 @@ from vivace.core.image import (
 from vivace.core.types import (
     Category,
     MultiCategory,
-    TensorBBox,
     TensorBase,
+    TensorBBox,
     TensorCategory,
     TensorImage,
-    TensorImageBW,
     TensorImageBase,
+    TensorImageBW,
     TensorMask,
     TensorMultiCategory,
     TensorPoint,
@@ -43,7 +42,6 @@ from vivace.vision.stats import (
     imagenet_stats,
     mnist_stats,
 )
-
 
 __all__ = [
     "Category",

@@ -157,9 +157,20 @@ class ImageDataLoaders(DataLoaders):
             label_func: takes the name, such as `"Cat_01.jpg"`.
         """
         return cls.from_path_func(
-            path, _as_paths(fnames), using_attr(label_func, "name"), valid_pct, seed, item_tfms, batch_tfms, img_cls,
-            bs, val_bs, shuffle, device, **options,
-        )  # fmt: skip
+            path,
+            _as_paths(fnames),
+            using_attr(label_func, "name"),
+            valid_pct,
+            seed,
+            item_tfms,
+            batch_tfms,
+            img_cls,
+            bs,
+            val_bs,
+            shuffle,
+            device,
+            **options,
+        )
 
     @classmethod
     @names_unknown_keywords
@@ -186,9 +197,20 @@ class ImageDataLoaders(DataLoaders):
             pat: the pattern; on all systems folders are separated by `/`.
         """
         return cls.from_path_func(
-            path, fnames, RegexLabeller(pat), valid_pct, seed, item_tfms, batch_tfms, img_cls, bs, val_bs, shuffle,
-            device, **options,
-        )  # fmt: skip
+            path,
+            fnames,
+            RegexLabeller(pat),
+            valid_pct,
+            seed,
+            item_tfms,
+            batch_tfms,
+            img_cls,
+            bs,
+            val_bs,
+            shuffle,
+            device,
+            **options,
+        )
 
     @classmethod
     @names_unknown_keywords
@@ -215,9 +237,20 @@ class ImageDataLoaders(DataLoaders):
             pat: the pattern, such as `r"^(.*)_\\d+.jpg$"`.
         """
         return cls.from_name_func(
-            path, fnames, RegexLabeller(pat), valid_pct, seed, item_tfms, batch_tfms, img_cls, bs, val_bs, shuffle,
-            device, **options,
-        )  # fmt: skip
+            path,
+            fnames,
+            RegexLabeller(pat),
+            valid_pct,
+            seed,
+            item_tfms,
+            batch_tfms,
+            img_cls,
+            bs,
+            val_bs,
+            shuffle,
+            device,
+            **options,
+        )
 
     @classmethod
     @names_unknown_keywords
@@ -311,9 +344,26 @@ class ImageDataLoaders(DataLoaders):
             raise DataError(f"The table {file} does not exist. {there}")
         df = pd.read_csv(file, header=header, sep=delimiter or ",", quoting=quoting)  # type: ignore[call-overload]
         return cls.from_df(
-            df, path, valid_pct, seed, fn_col, folder, suff, label_col, label_delim, y_block, valid_col, item_tfms,
-            batch_tfms, img_cls, bs, val_bs, shuffle, device, **options,
-        )  # fmt: skip
+            df,
+            path,
+            valid_pct,
+            seed,
+            fn_col,
+            folder,
+            suff,
+            label_col,
+            label_delim,
+            y_block,
+            valid_col,
+            item_tfms,
+            batch_tfms,
+            img_cls,
+            bs,
+            val_bs,
+            shuffle,
+            device,
+            **options,
+        )
 
     @classmethod
     @names_unknown_keywords

@@ -155,7 +155,11 @@ class Resize(GeometricItem):
     """
 
     def __init__(
-        self, size: Size, method: str = ResizeMethod.Crop, pad_mode: str = PadMode.Reflection, resamples: Sequence[int] = (BILINEAR, NEAREST)
+        self,
+        size: Size,
+        method: str = ResizeMethod.Crop,
+        pad_mode: str = PadMode.Reflection,
+        resamples: Sequence[int] = (BILINEAR, NEAREST),
     ) -> None:
         super().__init__()
         self.split_idx = None
@@ -177,7 +181,9 @@ class Resize(GeometricItem):
         return Region(_snapped(left, top, left + box_w, top + box_h, size), target, self.pad_mode)
 
 
-def _snapped(left: float, top: float, right: float, bottom: float, size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _snapped(
+    left: float, top: float, right: float, bottom: float, size: tuple[int, int]
+) -> tuple[float, float, float, float]:
     """Put sides that lie on the picture's border, but for rounding, exactly there."""
     near = lambda value, edge: float(edge) if abs(value - edge) < 1e-6 else value  # noqa: E731
     return near(left, 0), near(top, 0), near(right, size[0]), near(bottom, size[1])
@@ -199,7 +205,10 @@ class RandomCrop(GeometricItem):
     def region(self, size: tuple[int, int], draws: Draws, split_idx: int | None) -> Region:
         (h, w), (width, height) = self.size, size
         x, y = (0.5, 0.5) if split_idx else (draws.uniform(), draws.uniform())
-        left, top = math.floor((width - w) * x + (0.5 if split_idx else 0)), math.floor((height - h) * y + (0.5 if split_idx else 0))
+        left, top = (
+            math.floor((width - w) * x + (0.5 if split_idx else 0)),
+            math.floor((height - h) * y + (0.5 if split_idx else 0)),
+        )
         return Region((float(left), float(top), float(left + w), float(top + h)), (w, h), self.pad_mode)
 
 
@@ -237,9 +246,15 @@ class RandomResizedCrop(GeometricItem):
     """
 
     def __init__(
-        self, size: Size, min_scale: float = 0.08, ratio: Sequence[float] = (3 / 4, 4 / 3), resamples: Sequence[int] = (BILINEAR, NEAREST),
-        val_xtra: float = 0.14, max_scale: float = 1.0, p: float = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        size: Size,
+        min_scale: float = 0.08,
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
+        resamples: Sequence[int] = (BILINEAR, NEAREST),
+        val_xtra: float = 0.14,
+        max_scale: float = 1.0,
+        p: float = 1.0,
+    ) -> None:
         super().__init__(p=p)
         self.split_idx = None
         if not 0 < min_scale <= max_scale:
@@ -291,14 +306,26 @@ class RatioResize(GeometricItem):
 
 
 _DIHEDRAL = [
-    None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180, Image.Transpose.TRANSPOSE,
-    Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE,
-]  # fmt: skip
+    None,
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.TRANSVERSE,
+]
 # how x and y of -1..1 move: (from x, from y) for the new x, then for the new y
 _DIHEDRAL_MOVES = [
-    ((1, 0), (0, 1)), ((-1, 0), (0, 1)), ((1, 0), (0, -1)), ((-1, 0), (0, -1)),
-    ((0, 1), (1, 0)), ((0, -1), (1, 0)), ((0, 1), (-1, 0)), ((0, -1), (-1, 0)),
-]  # fmt: skip
+    ((1, 0), (0, 1)),
+    ((-1, 0), (0, 1)),
+    ((1, 0), (0, -1)),
+    ((-1, 0), (0, -1)),
+    ((0, 1), (1, 0)),
+    ((0, -1), (1, 0)),
+    ((0, 1), (-1, 0)),
+    ((0, -1), (-1, 0)),
+]
 
 
 class DihedralItem(RandTransform):

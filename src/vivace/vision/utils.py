@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from vivace.vision.files import (
     download_images,
     resize_image,
@@ -11,7 +10,6 @@ from vivace.vision.files import (
     verify_image,
     verify_images,
 )
-
 
 __all__ = [
     "download_images",

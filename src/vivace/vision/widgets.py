@@ -6,20 +6,22 @@ from vivace.core.lazy import require
 
 widgets = require("ipywidgets", "notebook", "vivace.vision.widgets")
 
-from ipywidgets import (  # noqa: E402
+from ipywidgets import (
     Box,
     Button,
     Dropdown,
     FileUpload,
     HBox,
-    Image as ImageWidget,
     Label,
     Layout,
     Output,
     VBox,
 )
+from ipywidgets import (
+    Image as ImageWidget,
+)
 
-from .cleaner import ImageClassifierCleaner, ImagesCleaner, carousel, widget  # noqa: E402
+from .cleaner import ImageClassifierCleaner, ImagesCleaner, carousel, widget
 
 __all__ = [
     "Box",
