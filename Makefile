@@ -9,6 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Threads that wait sleep, instead of keeping a core busy that another thread or program could use.
+export OMP_WAIT_POLICY ?= passive
+
 .PHONY: demo test check lint format pictures clean
 
 demo: $(STAMP)

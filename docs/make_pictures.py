@@ -34,6 +34,6 @@ def side_by_side(files: list[Path]) -> Image.Image:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         run_demo(Path(folder))
-        files = [Path(folder) / name for name in ("results.png", "confusion.png", "losses.png")]
+        files = [Path(folder) / name for name in ("batch.png", "results.png", "confusion.png")]
         IMAGES.mkdir(exist_ok=True)
         side_by_side(files).quantize(64).save(IMAGES / "digits.png", optimize=True)

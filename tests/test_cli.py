@@ -21,6 +21,17 @@ SMALL = ["--arch", "resnet18", "--no-pretrained", "--size", "32", "--bs", "8", "
 PICTURES = ("batch.png", "results.png", "confusion.png", "losses.png")
 
 
+def read_history(out: Path) -> list[list[str]]:
+    """The rows of `history.csv`, the header first."""
+    return list(csv.reader((out / "history.csv").read_text().splitlines()))
+
+
+def size_and_mode(file: Path) -> tuple[tuple[int, int], str]:
+    """Of a picture file."""
+    with Image.open(file) as picture:
+        return picture.size, picture.mode
+
+
 def fails_with(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command that must fail; return the one line that it says."""
     with pytest.raises(SystemExit) as stopped:
@@ -122,12 +133,12 @@ def test_train_saves_everything_and_names_what_it_left_out(
     out = tmp_path / "out"
     printed = succeeds(["train", str(photo_folder), "--out", str(out), "--epochs", "2", *SMALL], capsys)
     assert "37 images of 3 classes" in printed
-    assert re.search(r"accuracy [\d.]+% on 7 validation images|accuracy [\d.]+% on 6 validation images", printed)
+    assert re.search(r"accuracy [\d.]+% on [67] validation images", printed)
     assert str(photo_folder / "red" / "broken.jpg") in printed
     assert {file.name for file in out.iterdir()} == {*PICTURES, "history.csv", "export.pkl"}
     for name in PICTURES:
-        assert min(Image.open(out / name).size) > 100
-    rows = list(csv.reader((out / "history.csv").open()))
+        assert min(size_and_mode(out / name)[0]) > 100
+    rows = read_history(out)
     assert rows[0][:4] == ["epoch", "train_loss", "valid_loss", "accuracy"]
     assert [row[0] for row in rows[1:]] == ["0", "1"]
 
@@ -138,7 +149,7 @@ def test_the_same_seed_gives_the_same_history(
 ) -> None:
     def losses(name: str) -> list[list[str]]:
         succeeds(["train", str(photo_folder), "--out", str(tmp_path / name), "--epochs", "1", *SMALL], capsys)
-        return [row[:4] for row in csv.reader((tmp_path / name / "history.csv").open())]
+        return [row[:4] for row in read_history(tmp_path / name)]
 
     assert losses("first") == losses("second")
 
@@ -155,11 +166,11 @@ def test_digits_are_exported_whole_and_once() -> None:
     folder = export_digits()
     assert sorted(path.name for path in folder.iterdir()) == [str(digit) for digit in range(10)]
     assert len(list(folder.rglob("*.png"))) == 1797
-    picture = Image.open(folder / "0" / "0000.png")
-    assert (picture.size, picture.mode) == ((8, 8), "L")
-    written = picture.filename and Path(picture.filename).stat().st_mtime_ns
+    picture = folder / "0" / "0000.png"
+    assert size_and_mode(picture) == ((8, 8), "L")
+    written = picture.stat().st_mtime_ns
     assert export_digits() == folder
-    assert (folder / "0" / "0000.png").stat().st_mtime_ns == written
+    assert picture.stat().st_mtime_ns == written
     assert [path.name for path in folder.parent.iterdir()] == ["digits"]
 
 

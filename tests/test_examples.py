@@ -63,7 +63,7 @@ def test_the_learner_does_what_was_done_by_hand_and_more(tmp_path: Path) -> None
 
 
 def test_photos_are_told_apart_by_colour(photo_folder: Path, tmp_path: Path) -> None:
-    options = "--arch resnet18 --size 32 --epochs 3 --batch-size 8 --from-scratch".split()
+    options = "--arch resnet18 --size 32 --epochs 10 --batch-size 8 --from-scratch".split()
     printed = run_example("05_photos.py", str(photo_folder), *options, folder=tmp_path)
     assert "['blue', 'green', 'red']" in printed
     assert number_after("error rate", printed) < 0.4

@@ -190,7 +190,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
         archive.close()
         pickled = any(n.endswith("data.pkl") for n in names)
         raise UnsafeFileError(
-            f"{path} is {'a torch.save file, so it holds a pickle' if pickled else 'a zip archive, but no vivace model'}: "
+            f"{path} is {'a torch.save file, so it holds a pickle' if pickled else 'a zip archive, no vivace model'}: "
             "it was not loaded."
         )
     for info in archive.infolist():
