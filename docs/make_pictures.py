@@ -13,7 +13,7 @@ from PIL import Image
 from vivace.app.demo import run_demo
 
 IMAGES = Path(__file__).parent / "images"
-_HEIGHT_PIXELS, _MARGIN_PIXELS = 440, 16
+_HEIGHT_PIXELS, _MARGIN_PIXELS = 440, 32
 
 
 def side_by_side(files: list[Path]) -> Image.Image:

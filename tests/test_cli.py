@@ -175,6 +175,7 @@ def test_digits_are_exported_whole_and_once() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_demo_learns_the_digits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = succeeds(["demo", "--out", str(tmp_path / "demo")], capsys)
     found = re.search(r"accuracy ([\d.]+)% on 359 validation images", printed)

@@ -151,10 +151,10 @@ def train_folder(settings: TrainSettings, say: Say = print) -> TrainReport:
     from vivace.core.randomness import set_seed
 
     set_seed(settings.seed)
-    _make_folder(settings.out)
     with _skips_reported_at_the_end():
         dls = _make_loaders(settings, found)
         learn = _make_learner(settings, dls)
+        _make_folder(settings.out)
         _fit(settings, learn)
         accuracy, n_valid = _save_pictures(learn, settings.out)
     model = (settings.out / "export.pkl").resolve()

@@ -1,0 +1,1 @@
+"""Tables: preparing data frames. Models on them are on the way."""

@@ -1,0 +1,158 @@
+"""Prepare data frames: parts of dates, smaller types, which columns are categories, how large their embeddings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vivace.core.errors import DataError, suggest
+
+__all__ = [
+    "add_datepart",
+    "add_elapsed_times",
+    "cont_cat_split",
+    "df_shrink",
+    "df_shrink_dtypes",
+    "emb_sz_rule",
+    "make_date",
+]
+
+_DATE_PARTS = [
+    "Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Is_month_end", "Is_month_start", "Is_quarter_end",
+    "Is_quarter_start", "Is_year_end", "Is_year_start",
+]  # fmt: skip
+
+
+def _column(df: Any, name: str) -> Any:
+    if name not in df.columns:
+        known = [str(c) for c in df.columns]
+        raise DataError(f"The table has no column {name!r}; it has {', '.join(known)}.{suggest(name, known)}")
+    return df[name]
+
+
+def make_date(df: Any, date_field: str) -> None:
+    """Turn a column of a data frame into dates, in place."""
+    import pandas as pd
+
+    if not pd.api.types.is_datetime64_any_dtype(_column(df, date_field)):
+        df[date_field] = pd.to_datetime(df[date_field])
+
+
+def add_datepart(df: Any, field_name: str, prefix: str | None = None, drop: bool = True, time: bool = False) -> Any:
+    """Add a column for each part of a date: year, month, week, day, …, and seconds since 1970 (`Elapsed`); in place.
+
+    Args:
+        df: the data frame.
+        field_name: the column of dates (or of texts that are dates).
+        prefix: what the new columns' names begin with (None: the column's name without "date").
+        drop: remove the column itself.
+        time: also add hour, minute and second.
+
+    Returns:
+        `df`.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    make_date(df, field_name)
+    field = df[field_name]
+    prefix = prefix if prefix is not None else re.sub("[Dd]ate$", "", field_name)
+    missing = field.isna()
+    for part in [*_DATE_PARTS, *(["Hour", "Minute", "Second"] if time else [])]:
+        attribute = {"Dayofweek": "day_of_week", "Dayofyear": "day_of_year"}.get(part, part.lower())
+        values = field.dt.isocalendar().week.astype("float64") if part == "Week" else getattr(field.dt, attribute)
+        df[prefix + part] = values.where(~missing) if part == "Week" and missing.any() else values
+    seconds = (field - np.datetime64("1970-01-01")) // np.timedelta64(1, "s")
+    df[prefix + "Elapsed"] = np.where(missing, np.nan, seconds)
+    if drop:
+        df.drop(field_name, axis=1, inplace=True)
+    return df
+
+
+def add_elapsed_times(df: Any, field_names: str | Sequence[str], date_field: str, base_field: str) -> Any:
+    """Add days since (`After`) and until (`Before`) each field was last, or will next be, true, for each base.
+
+    Args:
+        df: the data frame.
+        field_names: columns of events (true or false).
+        date_field: the column of dates.
+        base_field: the column whose values (a shop, a user) are counted separately.
+    """
+    names = [field_names] if isinstance(field_names, str) else list(field_names)
+    make_date(df, date_field)
+    ordered = df.sort_values([base_field, date_field])
+    for name in names:
+        events = ordered[date_field].where(ordered[name].astype(bool))
+        grouped = events.groupby(ordered[base_field])
+        df["After" + name] = (ordered[date_field] - grouped.ffill()).dt.days.fillna(0).astype(int)
+        df["Before" + name] = (ordered[date_field] - grouped.bfill()).dt.days.fillna(0).astype(int)
+    return df
+
+
+def cont_cat_split(
+    df: Any, max_card: int = 20, dep_var: str | Sequence[str] | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the names of continuous and of categorical columns.
+
+    Args:
+        df: the data frame.
+        max_card: a column of whole numbers with more different values than this is continuous.
+        dep_var: the target (or targets), which is neither.
+    """
+    import pandas as pd
+
+    targets = {dep_var} if isinstance(dep_var, str) else set(dep_var or ())
+    continuous: list[str] = []
+    categorical: list[str] = []
+    for name in df.columns:
+        if name in targets:
+            continue
+        whole = pd.api.types.is_integer_dtype(df[name].dtype)
+        many = whole and df[name].nunique() > max_card
+        (continuous if many or pd.api.types.is_float_dtype(df[name].dtype) else categorical).append(name)
+    return continuous, categorical
+
+
+def df_shrink_dtypes(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, int2uint: bool = False) -> dict[str, Any]:
+    """Return the smallest type that holds each column's values, for those that would change.
+
+    Args:
+        df: the data frame.
+        skip: columns to leave alone.
+        obj2cat: turn texts into categories.
+        int2uint: allow unsigned types for columns without negative values.
+    """
+    import pandas as pd
+
+    integers = [np.int8, np.int16, np.int32, np.int64]
+    unsigned = [np.uint8, np.uint16, np.uint32, np.uint64]
+    found: dict[str, Any] = {}
+    for name in df.columns:
+        column = df[name]
+        if name in skip:
+            continue
+        wanted: Any = None
+        if pd.api.types.is_integer_dtype(column.dtype) and len(column):
+            low, high = column.min(), column.max()
+            kinds = unsigned if int2uint and low >= 0 else integers
+            wanted = next(k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max)
+        elif column.dtype == np.float64:
+            wanted = np.float32
+        elif obj2cat and (column.dtype == object or pd.api.types.is_string_dtype(column.dtype)):
+            wanted = "category"
+        if wanted is not None and column.dtype != wanted:
+            found[name] = wanted
+    return found
+
+
+def df_shrink(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, int2uint: bool = False) -> Any:
+    """Return the data frame with the smallest types that hold its values; see `df_shrink_dtypes`."""
+    return df.astype(df_shrink_dtypes(df, skip, obj2cat, int2uint))
+
+
+def emb_sz_rule(n_cat: int) -> int:
+    """Return how long an embedding of `n_cat` categories should be: a rule of thumb, 600 at most."""
+    return min(600, round(1.6 * n_cat**0.56))
