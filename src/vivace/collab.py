@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError, DataError
 from vivace.data.category import CategoryMap
-from vivace.nn.embedding import Embedding
 from vivace.nn.activations import sigmoid_range
+from vivace.nn.embedding import Embedding
 
 __all__ = ["EmbeddingDotBias", "pca", "sigmoid_range"]
 

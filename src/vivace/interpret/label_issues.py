@@ -37,7 +37,7 @@ def find_label_issues(probabilities: npt.NDArray[np.floating], labels: npt.NDArr
     n, n_classes = probabilities.shape
     own = probabilities[np.arange(n), labels]
     thresholds = np.array([own[labels == c].mean() if (labels == c).any() else 1.0 for c in range(n_classes)])
-    confident = np.where(probabilities >= thresholds, probabilities, -1.0)
+    confident = np.where(probabilities >= thresholds - 1e-9, probabilities, -1.0)  # a mean of equals may round up
     suggested = confident.argmax(1)
     wrong = (confident.max(1) >= 0) & (suggested != labels)
     gaps = probabilities[np.arange(n), suggested] - own

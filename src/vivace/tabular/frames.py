@@ -68,7 +68,7 @@ def add_datepart(df: Any, field_name: str, prefix: str | None = None, drop: bool
     seconds = (field - np.datetime64("1970-01-01")) // np.timedelta64(1, "s")
     df[prefix + "Elapsed"] = np.where(missing, np.nan, seconds)
     if drop:
-        df.drop(field_name, axis=1, inplace=True)
+        df.pop(field_name)
     return df
 
 
