@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/python -m vivace demo
 
 test: lint
-	MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(TEST_WORKERS) $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) $(PYTEST_OPTIONS)
 
 check: test
 

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Read when torch is imported. Several processes whose threads wait for each other on the same cores, and keep them
+# busy while they wait, are ten times slower than one thread each.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest

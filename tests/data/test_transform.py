@@ -68,6 +68,15 @@ def test_a_function_from_picture_to_tensor_gives_an_image_tensor():
     assert type(out) is TensorImage and out.shape == (3, 4, 6)
 
 
+def test_a_function_without_a_type_is_for_the_pictures_of_a_sample():
+    picture = PILImage.create(np.zeros((4, 6, 3), np.uint8))
+    label = TensorCategory(torch.tensor(3))
+    brighter = Transform(lambda x: np.asarray(x) + 7)
+    out = brighter((picture, label))
+    assert np.asarray(out[0]).max() == 7 and out[1] is label
+    assert brighter((1, 2)) == (8, 9)
+
+
 def test_split_idx_limits_a_transform_to_one_data_set():
     only_valid = Transform(lambda x: x + 1, split_idx=1)
     assert (only_valid(1, split_idx=0), only_valid(1, split_idx=1), only_valid(1)) == (1, 2, 2)

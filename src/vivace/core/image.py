@@ -77,6 +77,16 @@ class PILBase(Image.Image):
             return cls._of(_from_array(value))
         return cls._of(value) if type(value) is Image.Image else value
 
+    def transform(self, *args: Any, **kwargs: Any) -> Self:
+        """Pillow's `transform`, which alone does not make its result with `_new`."""
+        return type(self)._of(super().transform(*args, **kwargs))
+
+    def as_plain(self) -> Image.Image:
+        """Return the same pixels as a plain Pillow image, for code that asks for exactly that class."""
+        plain = Image.Image.__new__(Image.Image)
+        plain.__dict__.update(self.__dict__)
+        return plain
+
     @property
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""

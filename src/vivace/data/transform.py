@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Union
 
 import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
 from vivace.core.randomness import Draws, current_keys, fresh_key, fresh_keys
-from vivace.core.types import retype
+from vivace.core.types import TensorImage, TensorMask, retype
 
 __all__ = [
     "DisplayedTransform",
@@ -173,7 +174,8 @@ class Transform:
     def _walk(self, x: Any, own: str, handlers: list[_Handler]) -> Any:
         function = self.__dict__.get(own)
         if type(x) is tuple and not self._sees_tuple and not (function and function.types and tuple in function.types):
-            return tuple(self._walk(o, own, handlers) for o in x)
+            chosen = _pictures_of(x) if function is not None and function.types is None else None
+            return tuple(self._walk(o, own, handlers) if chosen is None or chosen[i] else o for i, o in enumerate(x))
         if function is not None:
             if function.types is not None and not isinstance(x, function.types):
                 return x
@@ -224,6 +226,14 @@ class Transform:
         }
         shown = {k: v for k, v in self.config().items() if k not in defaults or not _same(defaults[k], v)}
         return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in shown.items())})"
+
+
+def _pictures_of(sample: tuple[Any, ...]) -> list[bool] | None:
+    """Which parts of a sample a function that names no type is meant for: the pictures, if there are any."""
+    found = [
+        isinstance(o, (Image.Image, TensorImage)) and getattr(o, "tensor_type", None) is not TensorMask for o in sample
+    ]
+    return found if any(found) else None
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -359,7 +369,19 @@ def as_transform(function: Any) -> Transform:
         wrapped = Transform(_image_keyword_adapter(function))
         wrapped.__name__ = type(function).__name__
         return wrapped
+    if type(function).__module__.split(".")[0] == "torchvision":  # it takes anything with a `shape` for a tensor
+        wrapped = Transform(_plain_picture_adapter(function))
+        wrapped.__name__ = type(function).__name__
+        return wrapped
     return Transform(function)
+
+
+def _plain_picture_adapter(function: Any) -> Callable[[Any], Any]:
+    def call(value: Any) -> Any:
+        as_plain = getattr(value, "as_plain", None)
+        return function(value if as_plain is None else as_plain())
+
+    return call
 
 
 def _takes_image_keyword(function: Any) -> bool:
