@@ -52,7 +52,7 @@ def _write_digits(root: Path) -> None:
 def run_demo(out: Path, *, epochs: int = 7, seed: int = 42, say: Say = print) -> TrainReport:
     """Train a small ResNet on the digits, save results in `out`, and read one digit with the exported model.
 
-    Takes about half a minute on two cores and reaches 99% validation accuracy.
+    Takes less than a minute on two cores and reaches 99% validation accuracy.
     """
     folder = export_digits()
     settings = TrainSettings(
