@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from vivace.core.errors import DataError
+from vivace.data.sources import item_at
 
 from .gradcam import class_activation, find_last_map
 from .interpretation import Interpretation
@@ -143,7 +144,7 @@ class ClassificationInterpretation(Interpretation):
 
     def _issue(self, issue: LabelIssue) -> dict[str, Any]:
         source = self.dl.items
-        item = None if source is None else source.iloc[issue.index] if hasattr(source, "iloc") else source[issue.index]
+        item = None if source is None else item_at(source, issue.index)
         names = {"label": self.vocab[issue.label], "suggested": self.vocab[issue.suggested]}
         return {"index": issue.index, "item": item, **names, "score": issue.score}
 
@@ -201,7 +202,7 @@ class ClassificationInterpretation(Interpretation):
         from vivace.core.show import get_grid
 
         indices = [int(i) for i in (self.top_losses(k, largest)[1] if isinstance(k, int) else k)]
-        subset = self.dl.new(shuffle=False, drop_last=False, bs=len(indices), get_idxs=lambda: indices, n=len(indices))
+        subset = self._subset(indices)
         batch = subset.one_batch()
         inputs = self.learn.runtime.prepare_batch(batch)[: self.dl.n_inp]
         layer = find_last_map(self.learn.model, inputs) if layer is None else layer

@@ -15,6 +15,7 @@ from vivace.core.errors import ArgumentError, DataError
 from vivace.core.show import get_grid, show_table
 from vivace.core.types import TensorImageBase, plain_tensor
 from vivace.data.showing import decode_batch, show_results
+from vivace.data.sources import item_at
 from vivace.training.learner import Learner
 
 __all__ = ["Interpretation", "SegmentationInterpretation"]
@@ -66,16 +67,13 @@ class Interpretation:
         source = self.dl.items
         if source is None:
             raise DataError("This data set has no `items` to return.")
-        chosen = [source.iloc[int(i)] if hasattr(source, "iloc") else source[int(i)] for i in indices]
-        return values, indices, L(chosen, use_list=True)
+        return values, indices, L([item_at(source, int(i)) for i in indices], use_list=True)
 
-    def _samples(self, indices: Sequence[int]) -> list[Any]:
-        """The decoded samples of these indices, read again."""
-        # a loader over a subset: only what is drawn is decoded
-        subset = self.dl.new(
+    def _subset(self, indices: Sequence[int]) -> Any:
+        """A loader of these samples alone, in one batch: only what is drawn is read again."""
+        return self.dl.new(
             shuffle=False, drop_last=False, bs=max(len(indices), 1), get_idxs=lambda: list(indices), n=len(indices)
         )
-        return decode_batch(subset, subset.one_batch(), len(indices))
 
     def _describe(self, index: int) -> list[str]:
         """Prediction, actual, loss and (for classes) probability of one sample, as text."""
@@ -96,7 +94,8 @@ class Interpretation:
         if not indices:
             raise ArgumentError("There is nothing to draw: k is 0 or the data set is empty.")
         titles = [self._describe(i) for i in indices]
-        samples = self._samples(indices)
+        subset = self._subset(indices)
+        samples = decode_batch(subset, subset.one_batch(), len(indices))
         n_inp = self.dl.n_inp
         if not any(isinstance(p, TensorImageBase) for p in samples[0][:n_inp]):
             show_table([[str(s[0]), *t] for s, t in zip(samples, titles, strict=True)], ["input", *self._title_parts])
@@ -112,7 +111,7 @@ class Interpretation:
     def show_results(self, idxs: Sequence[int] | int, **kwargs: Any) -> None:
         """Draw the samples of these indices with their targets and predictions."""
         indices = [idxs] if isinstance(idxs, int) else [int(i) for i in idxs]
-        subset = self.dl.new(shuffle=False, drop_last=False, bs=len(indices), get_idxs=lambda: indices, n=len(indices))
+        subset = self._subset(indices)
         show_results(subset, subset.one_batch(), self.decoded[indices], max_n=len(indices), **kwargs)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from vivace.core.basics import params
+from vivace.core.device import trainable_params
 from vivace.core.errors import ArgumentError
 
 from .module import Module
@@ -59,16 +61,6 @@ class ParameterModule(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return `x` unchanged."""
         return x
-
-
-def params(m: nn.Module) -> list[nn.Parameter]:
-    """Return all parameters of `m`, in order."""
-    return list(m.parameters())
-
-
-def trainable_params(m: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of `m` that require a gradient."""
-    return [p for p in m.parameters() if p.requires_grad]
 
 
 def total_params(m: nn.Module) -> tuple[int, bool]:
