@@ -11,6 +11,7 @@ import typer
 from vivace import __version__
 from vivace.core.errors import VivaceError
 
+from .commands.clean import clean
 from .commands.demo import demo
 from .commands.train import train
 
@@ -52,5 +53,6 @@ def _vivace(
     """Train, understand and ship deep-learning models."""
 
 
+app.command()(clean)
 app.command()(demo)
 app.command()(train)
