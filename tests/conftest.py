@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Read when torch is imported. Several processes whose threads wait for each other on the same cores, and keep them
@@ -83,3 +84,29 @@ def _digits_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits_folder(_digits_source: Path, tmp_path: Path) -> Path:
     """A folder of its own: train/<digit>/*.png (45 of each) and valid/<digit>/*.png (15), handwritten, 8 x 8 grey."""
     return Path(shutil.copytree(_digits_source, tmp_path / "digits"))
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Any]:
+    """The browser, started once for all tests of a process."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no browser: `apt-get install chromium` enables these tests")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(_chromium: Any) -> Iterator[Any]:
+    """An empty page of a headless browser; a script's error in it fails the test."""
+    context = _chromium.new_context(viewport={"width": 1100, "height": 800})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(20_000)
+    yield page
+    context.close()
+    assert errors == []

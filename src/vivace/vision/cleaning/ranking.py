@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from vivace.core.errors import DataError
+from vivace.data.loader import DataWarning
 
 from .session import Picture
 
@@ -47,7 +49,9 @@ def rank_files(learn: Any, files: Sequence[Path], labels: Sequence[str]) -> tupl
     """
     vocab = [str(v) for v in learn.dls.vocab]
     dl = learn.dls.test_dl(list(files), on_error="skip")
-    preds, _ = learn.get_preds(dl=dl)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # what cannot be read is returned
+        preds, _ = learn.get_preds(dl=dl)
     unread = {failure.index for failure in dl.skipped}
     kept = [i for i in range(len(files)) if i not in unread]
     index = {name: i for i, name in enumerate(vocab)}
