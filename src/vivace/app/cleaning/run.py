@@ -68,6 +68,7 @@ def _listen(port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((HOST, port))
+        made.listen()  # from now on who opens the address waits, instead of being turned away
     except OSError as error:
         made.close()
         raise ArgumentError(f"Port {port} cannot be used ({error.strerror}); --port 0 takes a free one.") from error
