@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from vivace.data.loader import DataWarning
 from vivace.interpret.classification import ClassificationInterpretation, confusion_counts
 from vivace.interpret.gradcam import class_activation, find_last_map
 from vivace.interpret.interpretation import Interpretation
@@ -120,3 +121,23 @@ def test_an_interpretation_of_tensors_needs_no_pictures():
     dls = DataLoaders(DataLoader(rows, bs=4), DataLoader(rows, bs=4))
     found = Interpretation.from_learner(Learner(dls, nn.Linear(2, 1), loss_func=MSELossFlat()))
     assert len(found.top_losses()[0]) == 12
+
+
+def test_items_that_cannot_be_read_do_not_shift_the_others(photo_folder):
+    dls = ImageDataLoaders.from_folder(
+        photo_folder, valid_pct=0.5, seed=1, item_tfms=Resize(16), bs=8, num_workers=0, device="cpu", on_error="skip"
+    )
+    bad = dls.valid_ds.items[3]
+    bad.write_bytes(b"no picture")
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
+    learn = Learner(dls, model)
+    with pytest.warns(DataWarning, match=bad.name):
+        interp = ClassificationInterpretation.from_learner(learn)
+    assert len(interp.losses) == len(dls.valid_ds) - 1 == len(interp.dl.items)
+    losses, indices, files = interp.top_losses(5, items=True)
+    for loss, index, file in zip(losses, indices, files, strict=True):
+        assert file.parent.name == dls.vocab[int(interp.targs[index])]
+        with torch.no_grad():
+            prediction = learn.predict(file)[2]
+        assert -prediction[interp.targs[index]].log() == pytest.approx(float(loss), abs=1e-4)
+    interp.plot_top_losses(3)

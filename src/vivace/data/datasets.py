@@ -241,6 +241,10 @@ class Datasets(Subsets):
         """Return the items of subset `i`, with the same transforms."""
         return self._with([tl.subset(i) for tl in self.tls])
 
+    def take(self, indices: Sequence[int]) -> Self:
+        """Return the items at these positions, with the same transforms."""
+        return self._with([tl._new(take(tl.items, indices), tl.split_idx) for tl in self.tls])
+
     def new_empty(self) -> Self:
         """Return the same without items."""
         return self._with([tl.new_empty() for tl in self.tls])

@@ -21,6 +21,12 @@ from vivace.training.learner import Learner
 __all__ = ["Interpretation", "SegmentationInterpretation"]
 
 
+def _without_unread(dl: Any) -> Any:
+    """A loader of what `dl` has just read: items that it left out have no prediction."""
+    unread = {failure.index for failure in getattr(dl, "skipped", ())}
+    return dl.new(dl.dataset.take([i for i in range(dl.n) if i not in unread])) if unread else dl
+
+
 class Interpretation:
     """Predictions of a Learner on a data set, with the loss of each sample.
 
@@ -56,6 +62,7 @@ class Interpretation:
                 "An interpretation compares predictions with targets, and this data has none: "
                 "give one with targets, such as test_dl(..., with_labels=True)."
             )
+        dl = _without_unread(dl)
         return cls(learn, dl, plain_tensor(preds), plain_tensor(targs), plain_tensor(decoded), losses)
 
     def top_losses(self, k: int | None = None, largest: bool = True, items: bool = False) -> tuple[Any, ...]:
