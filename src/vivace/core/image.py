@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from struct import error as struct_error
 from typing import Any, ClassVar, Self
 
@@ -16,7 +19,17 @@ from torch import Tensor
 from .errors import ArgumentTypeError, DataError
 from .types import TensorImage, TensorImageBase, TensorImageBW, TensorMask
 
-__all__ = ["PILBase", "PILImage", "PILImageBW", "PILImageRGBA", "PILMask", "image2tensor", "load_image", "to_image"]
+__all__ = [
+    "PILBase",
+    "PILImage",
+    "PILImageBW",
+    "PILImageRGBA",
+    "PILMask",
+    "decode_at_least",
+    "image2tensor",
+    "load_image",
+    "to_image",
+]
 
 MAX_PIXELS = 250_000_000  # a picture beyond that is refused before it is decoded
 _ORIENTATION_TAG = 0x0112
@@ -222,13 +235,28 @@ def _converted(image: Image.Image, mode: str | None) -> Image.Image:
     return image if mode is None or image.mode == mode else image.convert(mode)
 
 
+_enough = threading.local()
+
+
+@contextmanager
+def decode_at_least(size: tuple[int, int] | None) -> Iterator[None]:
+    """While this lasts, in this thread, pictures may be decoded smaller, though no smaller than (width, height)."""
+    before = getattr(_enough, "size", None)
+    _enough.size = size
+    try:
+        yield
+    finally:
+        _enough.size = before
+
+
 def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None = None) -> Image.Image:
     """Read and decode a picture, upright and in `mode` (None: as stored).
 
     Args:
         fn: a path, bytes, or a file object.
         mode: Pillow's name of the mode.
-        needed: (width, height) that is enough: a JPEG is decoded at the smallest half or quarter that still covers it.
+        needed: (width, height) that is enough: a JPEG is decoded at the smallest half, quarter or eighth that still
+            covers it. By default what `decode_at_least` says, else the picture's own size.
 
     Raises:
         DataError: see `PILBase.create`.
@@ -236,6 +264,7 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     name = (
         os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
     )
+    needed = getattr(_enough, "size", None) if needed is None else needed
     source, size = _opened(fn, name)
     try:
         with warnings.catch_warnings():

@@ -133,8 +133,8 @@ class _SharedJob:
         self.done: Future[Fetched] = Future()
 
     def work(self, share: int) -> None:
-        if not self.done.cancelled():
-            for position in range(share, len(self.samples), self.n_shares):
+        for position in range(share, len(self.samples), self.n_shares):
+            if not self.done.cancelled():  # nobody wants the batch any more: leave the rest
                 self.samples[position] = _attempt(self.load, self.job.indices[position], int(self.job.keys[position]))
         with self.lock:
             self.n_left -= 1

@@ -13,6 +13,7 @@ import torch
 
 from vivace.core.device import to_device
 from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, ItemError, VivaceError, suggest
+from vivace.core.memory import keep_freed_memory
 from vivace.core.randomness import fresh_key, mix, permutation, seed_state, use_keys
 
 from . import reading
@@ -204,6 +205,7 @@ class DataLoader:
         return full if rest == 0 or (self.drop_last and full > 0) else full + 1
 
     def __iter__(self) -> Iterator[Any]:
+        keep_freed_memory()
         self._follow_seed()
         self.before_iter()
         try:

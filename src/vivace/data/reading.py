@@ -15,10 +15,12 @@ import torch
 
 from vivace.core.basics import ifnone, num_cpus
 from vivace.core.errors import DataError, ItemError, ShapeError, VivaceError
+from vivace.core.image import decode_at_least
 from vivace.core.randomness import mix, seeded_globals, use_keys
 
 from .collate import batch_size_of
 from .fetch import Columns, Failure, Fetched, Job, ProcessPool, fetch_here, fetch_in_threads
+from .scaled_decoding import decode_size
 
 if TYPE_CHECKING:
     from .loader import DataLoader
@@ -173,7 +175,8 @@ def _load(dl: DataLoader, index: Any, key: int) -> Any:
 
 def _make_sample(dl: DataLoader, index: Any) -> Any:
     try:
-        sample = dl.create_item(index)
+        with decode_at_least(decode_size(dl)):
+            sample = dl.create_item(index)
     except (StopIteration, ItemError):
         raise
     except VivaceError as error:

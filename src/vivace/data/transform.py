@@ -203,6 +203,10 @@ class Transform:
         train = self.train_setup if self.train_setup is not None else train_setup
         setups(items.train if train and hasattr(items, "train") else items)
 
+    def decode_size(self, split_idx: int | None) -> tuple[int, int] | None:
+        """Return the least (width, height) that a picture needs for this transform; None: all its pixels matter."""
+        return None
+
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments: what repr, equality and an exported model are made of."""
         if dataclasses.is_dataclass(self):

@@ -30,6 +30,8 @@ __all__ = [
     "ResizeMethod",
 ]
 
+# A photo is decoded with at least so many times the pixels that it is resized to, on each side.
+DECODE_MARGIN = 2
 BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 Size = int | Sequence[int]
 
@@ -168,6 +170,9 @@ class Resize(GeometricItem):
         self.size, self.method, self.pad_mode = height_width(size), method, pad_mode
         self.resamples = (resamples[0], resamples[1])
 
+    def decode_size(self, split_idx: int | None) -> tuple[int, int] | None:
+        return DECODE_MARGIN * self.size[1], DECODE_MARGIN * self.size[0]
+
     def region(self, size: tuple[int, int], draws: Draws, split_idx: int | None) -> Region:
         w, h = size
         target = self.size[1], self.size[0]
@@ -261,6 +266,11 @@ class RandomResizedCrop(GeometricItem):
             raise ArgumentError(f"min_scale must be above 0 and not above max_scale, got {min_scale} and {max_scale}.")
         self.size, self.min_scale, self.ratio = height_width(size), min_scale, (ratio[0], ratio[1])
         self.resamples, self.val_xtra, self.max_scale = (resamples[0], resamples[1]), val_xtra, max_scale
+
+    def decode_size(self, split_idx: int | None) -> tuple[int, int] | None:
+        # in training the smallest part that can be drawn, and that is rare, still has the target's pixels
+        margin = DECODE_MARGIN if split_idx else max(DECODE_MARGIN, 1 / math.sqrt(self.min_scale))
+        return math.ceil(margin * self.size[1]), math.ceil(margin * self.size[0])
 
     def region(self, size: tuple[int, int], draws: Draws, split_idx: int | None) -> Region:
         w, h = size
