@@ -78,21 +78,35 @@ def test_export_leaves_the_learner_as_it_was(tmp_path):
 
 
 class OwnModel(nn.Module):
-    def __init__(self):
+    def __init__(self, branches=False):
         super().__init__()
         self.layer = nn.Linear(4, 3)
+        self.branches = branches
 
     def forward(self, x):
+        if self.branches and x.sum() > 0:  # depends on the values: cannot be recorded
+            return self.layer(x).sigmoid()
         return self.layer(x).relu()
 
 
-def test_a_model_of_an_own_class_needs_an_instance(tmp_path):
+def test_a_model_of_an_own_class_loads_without_it(tmp_path):
     learn = tensor_learner(tmp_path)
     learn.model = OwnModel()
     path = learn.export("own.pkl")
+    loaded, x = load_learner(path), torch.randn(7, 4)
+    assert torch.equal(loaded.model(x), learn.model(x))
+    instance = load_learner(path, model=OwnModel()).model
+    assert torch.equal(instance.layer.weight, learn.model.layer.weight)
+
+
+def test_a_model_that_cannot_be_recorded_needs_an_instance(tmp_path):
+    learn = tensor_learner(tmp_path)
+    learn.model = OwnModel(branches=True)
+    with pytest.warns(UserWarning, match=r"could not be recorded.*model=OwnModel\(\.\.\.\)"):
+        path = learn.export("own.pkl")
     with pytest.raises(BundleError, match=r"class .*OwnModel.*model=OwnModel\(\.\.\.\)"):
         load_learner(path)
-    loaded = load_learner(path, model=OwnModel())
+    loaded = load_learner(path, model=OwnModel(branches=True))
     assert torch.equal(loaded.model.layer.weight, learn.model.layer.weight)
 
 

@@ -1,7 +1,8 @@
 """`export` and `load_learner`: a trained model and its input pipeline in one file that is data, not code.
 
 A bundle is a zip archive without compression that holds `manifest.json` (how to build the model, the pipeline, the
-vocabulary, versions, a self-check) and `weights.safetensors`. Reading it unpickles nothing and runs nothing from it.
+vocabulary, versions, a self-check), `weights.safetensors` and, for a model of a person's own class, `program.json` (see
+`program`). Reading it unpickles nothing and runs nothing from it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,12 +30,14 @@ from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
+from .program import CONSTANT_PREFIX, read_program, write_program
 from .spec import call_checked, find_class, make_module, make_transform, module_spec, to_json, transform_spec
 
 __all__ = ["export", "load_learner", "read_manifest"]
 
 FORMAT, FORMAT_VERSION = "vivace-bundle", 1
-MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+MANIFEST, WEIGHTS, PROGRAM = "manifest.json", "weights.safetensors", "program.json"
+_CHECK = "__check__."
 MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
     "vivace.vision.models.create_vision_model",
@@ -45,7 +49,11 @@ _BUILDERS = {
 def export(learn: Learner, fname: str | os.PathLike[str] = "export.pkl") -> Path:
     """Write the model of `learn`, and what it needs to predict, to one file. See `Learner.export`.
 
-    Labelling functions are not needed to predict and stay behind; so lambdas there do no harm.
+    Labelling functions are not needed to predict and stay behind; so lambdas there do no harm. A model of a class of
+    your own is recorded, so that it loads without that class.
+
+    Warns:
+        UserWarning: such a model cannot be recorded; `load_learner` will need an instance of it.
 
     Raises:
         BundleError: a transform has settings that a bundle cannot hold.
@@ -58,7 +66,9 @@ def export(learn: Learner, fname: str | os.PathLike[str] = "export.pkl") -> Path
             k: v.detach().cpu().as_subclass(Tensor).contiguous().clone() for k, v in learn.model.state_dict().items()
         }
         manifest = _manifest_of(learn)
-        weights |= _self_check(learn, manifest)
+        check = _self_check(learn, manifest)
+        program = _record(learn, manifest, check, weights) if "class" in manifest["model"] else None
+        weights |= check
     finally:
         learn.model.train(was_training)
     from safetensors.torch import save
@@ -67,7 +77,32 @@ def export(learn: Learner, fname: str | os.PathLike[str] = "export.pkl") -> Path
     with atomic_write(path) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
         archive.writestr(WEIGHTS, save(weights))
+        if program is not None:
+            archive.writestr(PROGRAM, json.dumps(program))
     return path
+
+
+def _record(
+    learn: Learner, manifest: dict[str, Any], check: dict[str, Tensor], weights: dict[str, Tensor]
+) -> dict[str, Any] | None:
+    """The steps of a model of the user's own class; its constants are added to the weights."""
+    name = type(learn.model).__name__
+    device = next((p.device for p in learn.model.parameters()), torch.device("cpu"))
+    inputs = [check[name].to(device) for name in sorted(check) if name.startswith(f"{_CHECK}input.")]
+    try:
+        if not inputs:
+            raise BundleError("there is no sample of what goes into it (no validation data).")
+        program, constants = write_program(learn.model, inputs)
+    except BundleError as error:
+        manifest["model"]["not_recorded"] = str(error)
+        warnings.warn(
+            f"The model could not be recorded in the file: {error} It can be loaded with an instance: "
+            f"load_learner(path, model={name}(...)).",
+            stacklevel=3,
+        )
+        return None
+    weights |= constants
+    return program
 
 
 def _manifest_of(learn: Learner) -> dict[str, Any]:
@@ -143,13 +178,7 @@ def _part_specs(transforms: Any, *, is_input: bool) -> list[dict[str, Any]]:
 
 def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
     """One sample as it goes into the model and what comes out, so that loading can check itself."""
-    try:
-        batch = learn.dls.loaders[-1].one_batch()
-    except (DataError, AttributeError, IndexError, StopIteration):
-        return {}
-    inputs = [
-        plain_tensor(x)[:1].cpu().contiguous() for x in tuple(batch)[: manifest["n_inp"]] if isinstance(x, Tensor)
-    ]
+    inputs = _sample(learn, manifest["n_inp"])
     if len(inputs) != manifest["n_inp"]:
         return {}
     with torch.no_grad():
@@ -157,9 +186,17 @@ def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
         out = learn.model(*(x.to(model_device) for x in inputs))
     if not isinstance(out, Tensor):
         return {}
-    return {f"__check__.input.{i}": x.clone() for i, x in enumerate(inputs)} | {
-        "__check__.output": plain_tensor(out).cpu().contiguous()
+    return {f"{_CHECK}input.{i}": x.clone() for i, x in enumerate(inputs)} | {
+        f"{_CHECK}output": plain_tensor(out).cpu().contiguous()
     }
+
+
+def _sample(learn: Learner, n_inp: int) -> list[Tensor]:
+    try:
+        batch = tuple(learn.dls.loaders[-1].one_batch())
+    except (DataError, AttributeError, IndexError, StopIteration):
+        batch = learn.sample or ()
+    return [plain_tensor(x)[:1].cpu().contiguous() for x in batch[:n_inp] if isinstance(x, Tensor)]
 
 
 # ---------------------------------------------------------------------- reading
@@ -194,7 +231,7 @@ def _check_members(path: Path, archive: zipfile.ZipFile) -> None:
             "it was not loaded."
         )
     for info in archive.infolist():
-        if info.filename not in (MANIFEST, WEIGHTS) or names.count(info.filename) > 1:
+        if info.filename not in (MANIFEST, WEIGHTS, PROGRAM) or names.count(info.filename) > 1:
             archive.close()
             raise UnsafeFileError(
                 f"{path} holds {info.filename!r}, which does not belong in a vivace model; nothing was loaded."
@@ -231,11 +268,16 @@ def read_manifest(fname: str | os.PathLike[str]) -> dict[str, Any]:
         return _manifest(path, archive)
 
 
-def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+def _json(path: Path, archive: zipfile.ZipFile, name: str) -> Any:
     try:
-        manifest = json.loads(_read(path, archive, MANIFEST, MAX_MANIFEST_BYTES))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BundleError(f"The manifest of {path} is no proper JSON: {error}") from error
+        return json.loads(_read(path, archive, name, MAX_MANIFEST_BYTES))
+    except (ValueError, RecursionError) as error:
+        what = "The manifest" if name == MANIFEST else "The recorded model"
+        raise BundleError(f"{what} of {path} is no proper JSON: {error}") from error
+
+
+def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    manifest = _json(path, archive, MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise BundleError(f"{path} is no vivace model: its manifest does not say so.")
     if not isinstance(manifest.get("format_version"), int) or manifest["format_version"] > FORMAT_VERSION:
@@ -268,14 +310,22 @@ def load_learner(
     with _open(path) as archive:
         manifest = _manifest(path, archive)
         weights = _weights(path, _read(path, archive, WEIGHTS))
-    samples = {k: weights.pop(k) for k in list(weights) if k.startswith("__check__.")}
-    made = model if model is not None else _make_model(manifest.get("model"), path)
+        program = _json(path, archive, PROGRAM) if PROGRAM in archive.namelist() else None
+    samples = {k: weights.pop(k) for k in list(weights) if k.startswith(_CHECK)}
+    constants = {k: weights.pop(k) for k in list(weights) if k.startswith(CONSTANT_PREFIX)}
+    if model is not None:
+        made = model
+    elif program is not None:
+        made = read_program(program, weights | constants)
+    else:
+        made = _make_model(manifest.get("model"), path)
     try:
         made.load_state_dict(weights, assign=any(p.is_meta for p in made.parameters()))
     except RuntimeError as error:
         raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
     dls = _make_loaders(manifest, trust)
     learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
+    learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
     learn.builder = manifest["model"] if "builder" in (manifest.get("model") or {}) else None
     learn.to("cpu" if cpu else learn.runtime.device)
     made.eval()
@@ -294,6 +344,10 @@ def _weights(path: Path, data: bytes) -> dict[str, Tensor]:
         raise BundleError(f"The weights in {path} are damaged ({error}): copy or download it again.") from error
 
 
+def _why(spec: dict[str, Any]) -> str:
+    return f" ({str(spec['not_recorded'])[:300]})" if "not_recorded" in spec else ""
+
+
 def _make_model(spec: Any, path: Path) -> nn.Module:
     if not isinstance(spec, dict):
         raise BundleError(f"The manifest of {path} does not say what its model is.")
@@ -301,7 +355,8 @@ def _make_model(spec: Any, path: Path) -> nn.Module:
         return make_module(spec["modules"])
     if "class" in spec:
         raise BundleError(
-            f"The model in {path} is of the class {spec['class']}, which vivace cannot build by itself: make one and "
+            f"The model in {path} is of the class {spec['class']}, which vivace cannot build by itself"
+            f"{_why(spec)}: make one and "
             f"give it, load_learner({path.name!r}, model={str(spec['class']).split(':')[-1]}(...))."
         )
     name = spec.get("builder")
@@ -353,12 +408,15 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
 
 
 def _check(path: Path, learn: Learner, samples: dict[str, Tensor]) -> None:
-    inputs = [samples[k] for k in sorted(samples) if k.startswith("__check__.input.")]
-    wanted = samples.get("__check__.output")
+    inputs = [samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")]
+    wanted = samples.get(f"{_CHECK}output")
     if wanted is None or not inputs:
         return
-    with torch.no_grad():
-        found = learn.model(*(x.to(learn.runtime.device) for x in inputs))
+    try:
+        with torch.no_grad():
+            found = learn.model(*(x.to(learn.runtime.device) for x in inputs))
+    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BundleError(f"The model in {path} cannot compute its own sample: {error}") from error
     found = plain_tensor(found).cpu()
     if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3):
         raise BundleError(
