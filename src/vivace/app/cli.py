@@ -13,6 +13,7 @@ from vivace.core.errors import VivaceError
 
 from .commands.clean import clean
 from .commands.demo import demo
+from .commands.inspect import inspect
 from .commands.train import train
 
 __all__ = ["app", "main"]
@@ -55,4 +56,5 @@ def _vivace(
 
 app.command()(clean)
 app.command()(demo)
+app.command()(inspect)
 app.command()(train)

@@ -200,7 +200,7 @@ def _sample(learn: Learner, n_inp: int) -> list[Tensor]:
 
 
 # ---------------------------------------------------------------------- reading
-def _open(path: Path) -> zipfile.ZipFile:
+def open_bundle(path: Path) -> zipfile.ZipFile:
     if not path.exists():
         near = sorted(p.name for p in path.parent.glob("*.pkl")) if path.parent.exists() else []
         raise DataError(f"There is no file {path}.{' In that folder: ' + ', '.join(near[:5]) + '.' if near else ''}")
@@ -264,7 +264,7 @@ def read_manifest(fname: str | os.PathLike[str]) -> dict[str, Any]:
         UnsafeFileError: it is a pickle, or holds what does not belong there.
     """
     path = Path(fname)
-    with _open(path) as archive:
+    with open_bundle(path) as archive:
         return _manifest(path, archive)
 
 
@@ -307,7 +307,7 @@ def load_learner(
         UnsafeFileError: it holds a pickle, or names what is not part of vivace; nothing was executed.
     """
     path = Path(fname)
-    with _open(path) as archive:
+    with open_bundle(path) as archive:
         manifest = _manifest(path, archive)
         weights = _weights(path, _read(path, archive, WEIGHTS))
         program = _json(path, archive, PROGRAM) if PROGRAM in archive.namelist() else None

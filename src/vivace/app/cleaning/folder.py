@@ -114,6 +114,7 @@ def open_folder(model: Path, folder: Path, page_size: int = 30) -> FolderCleanin
     """
     from vivace.data.items import get_image_files
     from vivace.inference.bundle import load_learner
+    from vivace.inference.inspect import find_bundle
 
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}. Give the folder that holds one folder of images per class.")
@@ -121,7 +122,7 @@ def open_folder(model: Path, folder: Path, page_size: int = 30) -> FolderCleanin
     files = sorted(Path(file) for file in get_image_files(folder))
     if not files:
         raise DataError(f"{folder} holds no images. Give the folder that holds one folder of images per class.")
-    learn = load_learner(model / "export.pkl" if model.is_dir() else model)
+    learn = load_learner(find_bundle(model))
     labels = [file.parent.name for file in files]
     pictures, unreadable = rank_files(learn, files, labels)
     vocab = [str(v) for v in learn.dls.vocab]
