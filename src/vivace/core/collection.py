@@ -78,6 +78,8 @@ class L(list[T], Generic[T]):
     def __getitem__(self, index: slice | Iterable[Any]) -> L[T]: ...
     def __getitem__(self, index: Any) -> Any:
         """Return one item for an int; an `L` for a slice, a list of positions or a mask (lists, arrays, tensors)."""
+        if type(index) is int:  # by far the most frequent, so asked for first
+            return super().__getitem__(index)
         if isinstance(index, slice):
             return self._new(super().__getitem__(index))
         if is_indexer(index):

@@ -171,7 +171,10 @@ class Categorize(_OfVocab):
         return TensorCategory(torch.tensor(_index_of(self._known(), o)))
 
     def decodes(self, o: Any) -> Category:
-        return Category(str(self._known()[int(o)]))
+        known, index = self._known(), int(o)
+        if not -len(known) <= index < len(known):
+            raise DataError(f"The model predicts class {index}, and there are only {len(known)} labels.")
+        return Category(str(known[index]))
 
     def config(self) -> dict[str, Any]:
         return {"vocab": self._classes(), "sort": self.sort if self.vocab is None else False, "add_na": self.add_na}

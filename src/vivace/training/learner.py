@@ -504,8 +504,8 @@ class Learner:
         )
         return predict.get_preds(self, ds_idx, dl, wanted, act, reorder, cbs)
 
-    def predict(self, item: Any, rm_type_tfms: int | None = None, with_input: bool = False) -> tuple[Any, ...]:
-        """Return (decoded prediction, what it was decoded from, probabilities) of one item; prints nothing."""
+    def predict(self, item: Any, rm_type_tfms: int | None = None, with_input: bool = False) -> Any:
+        """Return (decoded, what it was decoded from, probabilities) of one item; of a list of items, a list of them."""
         return predict.predict(self, item, rm_type_tfms, with_input)
 
     def show_results(self, ds_idx: int = 1, dl: Any = None, max_n: int = 9, shuffle: bool = True, **kwargs: Any) -> Any:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vivace.core.basics import noop
 from vivace.core.collection import L
 from vivace.core.device import to_detach
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.files import atomic_write
+from vivace.core.image import PILBase
 from vivace.core.randomness import mix
 from vivace.core.types import TensorBase, plain_tensor
 
@@ -315,13 +318,55 @@ def loss_not_reduced(learn: Learner) -> Iterator[None]:
         learn.loss_func = loss_func
 
 
-def predict(learn: Learner, item: Any, rm_type_tfms: int | None = None, with_input: bool = False) -> tuple[Any, ...]:
+class _SharedEvaluation:
+    """The model in evaluation mode while at least one thread predicts; afterwards as it was."""
+
+    def __init__(self) -> None:
+        self.lock, self.n_inside = threading.Lock(), 0
+        self.trained: list[nn.Module] = []
+
+    @contextmanager
+    def of(self, model: nn.Module) -> Iterator[None]:
+        with self.lock:
+            if not self.n_inside:
+                self.trained = [m for m in model.modules() if m.training]
+                for module in self.trained:
+                    module.training = False
+            self.n_inside += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.n_inside -= 1
+                if not self.n_inside:
+                    for module in self.trained:
+                        module.training = True
+
+
+_EVALUATIONS: WeakKeyDictionary[nn.Module, _SharedEvaluation] = WeakKeyDictionary()
+_EVALUATIONS_LOCK = threading.Lock()
+
+
+def predict(
+    learn: Learner, item: Any, rm_type_tfms: int | None = None, with_input: bool = False
+) -> tuple[Any, ...] | L[tuple[Any, ...]]:
     """See `Learner.predict`."""
+    if _is_several(learn, item):
+        return L([predict(learn, one, rm_type_tfms, with_input) for one in item], use_list=True)
     dl = learn.dls.test_dl([item], rm_type_tfms=rm_type_tfms, bs=1, num_workers=0)
     batch = learn.runtime.prepare_batch(dl.one_batch())
-    with _in_eval_mode(learn), torch.inference_mode(), learn.runtime.autocast():
+    with _EVALUATIONS_LOCK:
+        evaluation = _EVALUATIONS.setdefault(learn.model, _SharedEvaluation())
+    with evaluation.of(learn.model), torch.inference_mode(), learn.runtime.autocast():
         raw = learn.runtime.forward_of(learn.model)(*batch)
     return finish_prediction(learn, dl, batch, to_detach(raw), with_input)
+
+
+def _is_several(learn: Learner, item: Any) -> bool:
+    """Whether it is a list of items: of files or pictures, for a model that takes one of them."""
+    if not isinstance(item, (list, L)) or not item or getattr(learn.dls.train_ds, "n_inp", 1) != 1:
+        return False
+    return all(isinstance(one, (str, Path, bytes, PILBase)) for one in item)
 
 
 def finish_prediction(learn: Learner, dl: Any, batch: tuple[Any, ...], raw: Any, with_input: bool) -> tuple[Any, ...]:
