@@ -11,9 +11,11 @@ import typer
 from vivace import __version__
 from vivace.core.errors import VivaceError
 
+from .commands.check import check
 from .commands.clean import clean
 from .commands.demo import demo
 from .commands.inspect import inspect
+from .commands.predict import predict
 from .commands.train import train
 
 __all__ = ["app", "main"]
@@ -54,7 +56,9 @@ def _vivace(
     """Train, understand and ship deep-learning models."""
 
 
+app.command()(check)
 app.command()(clean)
 app.command()(demo)
 app.command()(inspect)
+app.command()(predict)
 app.command()(train)

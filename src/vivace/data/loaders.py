@@ -240,6 +240,25 @@ class DataLoaders:
         """Return a training batch. Looking does not change what training sees later."""
         return self.train.one_batch() if isinstance(self.train, DataLoader) else next(iter(self.train))
 
+    def check(self, max_distance: int = 6) -> Any:
+        """Look at all picture files of training and validation set, and report what is wrong; nothing is changed.
+
+        Unreadable files, odd ones, copies (also nearly the same), the same picture in both sets or with two labels, and
+        classes out of balance.
+
+        Args:
+            max_distance: bits in which the perceptual hashes of near duplicates may differ, of 64; -1: exact ones only.
+
+        Returns:
+            A `HealthReport`: printed as a table, `to_html(path)`, `to_frame()`, `findings`, `ok`.
+
+        Raises:
+            DataError: the pictures do not come from files.
+        """
+        from .health.sources import check_loaders
+
+        return check_loaders(self, max_distance)
+
     def show_batch(
         self,
         b: Any = None,

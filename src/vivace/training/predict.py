@@ -23,6 +23,7 @@ from vivace.core.randomness import mix
 from vivace.core.types import TensorBase, plain_tensor
 
 from .callback import Callback
+from .collected import Collected
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -79,10 +80,13 @@ class GatherPredsCallback(Callback):
         self.before_validate()
 
     def before_validate(self) -> None:
-        self.inputs: list[Any] = []
-        self.preds: list[Any] = []
-        self.targets: list[Any] = []
-        self.losses: list[Tensor] = []
+        n = getattr(getattr(self.learn, "dl", None), "n", None)
+        self.inputs, self.preds, self.targets, self.losses = (
+            Collected(n, self.concat_dim),
+            Collected(n, self.concat_dim),
+            Collected(n, self.concat_dim),
+            Collected(n),
+        )
 
     def after_batch(self) -> None:
         learn = self.learn
@@ -90,42 +94,41 @@ class GatherPredsCallback(Callback):
             return
         preds, targets = to_detach(learn.pred), to_detach(learn.yb)
         if self.with_input:
-            self.inputs.append(to_detach(learn.xb))
+            self.inputs.add(to_detach(learn.xb))
         if self.save_preds is not None:
             _save_array(self.save_preds, str(learn.iter), preds)
         elif self.with_preds:
-            self.preds.append(preds)
+            self.preds.add(preds)
         if self.save_targs is not None:
             _save_array(self.save_targs, str(learn.iter), targets[0] if len(targets) == 1 else targets)
         elif self.with_targs:
-            self.targets.append(targets)
+            self.targets.add(targets)
         if self.with_loss and learn.loss is not None:
             n = len(targets[0])
-            self.losses.append(to_detach(learn.loss).reshape(n, -1).mean(1))
+            self.losses.add(to_detach(learn.loss).reshape(n, -1).mean(1))
 
     def all_preds(self) -> Any:
         """The predictions of all batches."""
-        return join(self.preds, self.concat_dim) if self.preds else None
+        return self.preds.joined()
 
     def all_targets(self) -> Any:
         """The targets of all batches: one tensor, or a tuple of them; None without targets."""
-        if not self.targets or not self.targets[0]:
-            return None
-        joined = tuple(join([t[i] for t in self.targets], self.concat_dim) for i in range(len(self.targets[0])))
-        return joined[0] if len(joined) == 1 else joined
+        return _alone(self.targets.joined())
 
     def all_inputs(self) -> Any:
         """The inputs of all batches: one tensor, or a tuple of them."""
-        joined = (
-            tuple(join([x[i] for x in self.inputs], self.concat_dim) for i in range(len(self.inputs[0])))
-            if self.inputs
-            else ()
-        )
-        return joined[0] if len(joined) == 1 else joined
+        return _alone(self.inputs.joined())
 
     def all_losses(self) -> Tensor | None:
         """The loss of each sample."""
-        return torch.cat(self.losses) if self.losses else None
+        return self.losses.joined()  # type: ignore[no-any-return]
+
+
+def _alone(joined: Any) -> Any:
+    """The only member of a tuple; None for an empty one."""
+    if not isinstance(joined, tuple):
+        return joined
+    return joined[0] if len(joined) == 1 else joined or None
 
 
 def _save_array(folder: Path, name: str, values: Any) -> None:
@@ -158,16 +161,6 @@ class FetchPredsCallback(Callback):
             self.preds = learn.get_preds(
                 self.ds_idx, self.dl_given, self.with_input, self.with_decoded, reorder=self.reorder, cbs=self.cbs_given
             )
-
-
-def join(parts: list[Any], dim: int = 0) -> Any:
-    """Concatenate batches: tensors along `dim`, tuples part by part."""
-    first = parts[0]
-    if isinstance(first, Tensor):
-        return torch.cat([plain_tensor(p) if p.ndim else plain_tensor(p)[None] for p in parts], dim)
-    if isinstance(first, (tuple, list)):
-        return tuple(join([p[i] for p in parts], dim) for i in range(len(first)))
-    return parts
 
 
 def _loader(learn: Learner, ds_idx: int, dl: Any) -> Any:
@@ -266,7 +259,7 @@ def get_preds(
     results.append(probabilities if wanted.with_preds else None)
     results.append(gather.all_targets() if wanted.with_targs else None)
     if wanted.with_decoded:
-        results.append(decode_preds(learn, probabilities))
+        results.append(decode_preds(learn, probabilities) if probabilities is not None else None)
     if wanted.with_loss:
         results.append(gather.all_losses())
     order = getattr(dl, "get_idxs_back", None)
