@@ -14,6 +14,7 @@ from vivace.core.errors import VivaceError
 from .commands.check import check
 from .commands.clean import clean
 from .commands.demo import demo
+from .commands.export import export
 from .commands.inspect import inspect
 from .commands.predict import predict
 from .commands.train import train
@@ -59,6 +60,7 @@ def _vivace(
 app.command()(check)
 app.command()(clean)
 app.command()(demo)
+app.command()(export)
 app.command()(inspect)
 app.command()(predict)
 app.command()(train)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Union
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
@@ -205,6 +205,13 @@ class Transform:
 
     def decode_size(self, split_idx: int | None) -> tuple[int, int] | None:
         """Return the least (width, height) that a picture needs for this transform; None: all its pixels matter."""
+        return None
+
+    def as_module(self) -> nn.Module | None:
+        """Return what this does to one picture in validation as a module, for export; None: it cannot be one.
+
+        It gets what the transform before it gives: at first `(height, width, channels)`, uint8.
+        """
         return None
 
     def config(self) -> dict[str, Any]:

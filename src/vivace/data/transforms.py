@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vivace.core.errors import DataError
 from vivace.core.image import PILBase
@@ -15,6 +15,11 @@ from vivace.core.types import TensorImage, TensorImageBase, TensorMask
 from .transform import DisplayedTransform, Transform
 
 __all__ = ["IntToFloatTensor", "Normalize", "ToTensor", "broadcast_vec"]
+
+
+class _ChannelsFirst(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(2, 0, 1)
 
 
 class ToTensor(Transform):
@@ -31,6 +36,31 @@ class ToTensor(Transform):
         elif not issubclass(x.tensor_type, TensorMask):
             pixels = pixels[None]
         return pixels.as_subclass(x.tensor_type)
+
+    def as_module(self) -> nn.Module | None:
+        return _ChannelsFirst()
+
+
+class _ToFloat(nn.Module):
+    def __init__(self, div: float) -> None:
+        super().__init__()
+        self.div = div
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float() / self.div
+
+
+class _Normalized(nn.Module):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean.detach().cpu().float())
+        self.register_buffer("std", std.detach().cpu().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x[None] - self.mean)[0] / self.std[0]
 
 
 class IntToFloatTensor(DisplayedTransform):
@@ -57,6 +87,9 @@ class IntToFloatTensor(DisplayedTransform):
 
     def decodes(self, x: TensorImage) -> Any:
         return x.clamp(0.0, 1.0)
+
+    def as_module(self) -> nn.Module | None:
+        return _ToFloat(self.div)
 
 
 def broadcast_vec(dim: int, ndim: int, *values: Any, cuda: bool = True) -> list[Tensor]:
@@ -122,3 +155,6 @@ class Normalize(DisplayedTransform):
     def decodes(self, x: TensorImage) -> Any:
         mean, std = self._stats(x)
         return x * std + mean
+
+    def as_module(self) -> nn.Module | None:
+        return None if self.mean is None or self.std is None else _Normalized(self.mean, self.std)

@@ -579,6 +579,12 @@ class Learner:
 
         return export(self, fname)
 
+    def export_onnx(self, path: str | os.PathLike[str] = "model.onnx") -> Path:
+        """Write one ONNX file: a picture of any size in, probabilities out. See `vivace.inference.onnx`."""
+        from vivace.inference.onnx import export_onnx
+
+        return export_onnx(self, path)
+
     def summary(self) -> describe.Text:
         """Return a table of the model's layers, output shapes and parameters, and how it is trained."""
         return describe.summary(self)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError
 from vivace.core.image import PILBase, PILMask
 from vivace.core.randomness import Draws
 from vivace.core.types import TensorBBox, TensorPoint
 from vivace.data.transform import RandTransform
+
+from .graph_resize import Box, ResizedInGraph
 
 __all__ = [
     "CropPad",
@@ -120,8 +122,15 @@ def _resized(image: Any, size: tuple[int, int], resample: int, box: tuple[float,
         return image
     if size == (box[2] - box[0], box[3] - box[1]) and all(v == int(v) for v in box):
         return image.crop(tuple(int(v) for v in box))
-    # reducing_gap: far larger pictures are first halved as often as can be, which is quick and looks the same
-    return image.resize(size, resample=resample, box=box, reducing_gap=None if resample == NEAREST else 2.0)
+    if resample == NEAREST:
+        return image.resize(size, resample=resample, box=box)
+    # Along the rows, then along the columns. Pillow would choose the order by the sizes, in ways that changed between
+    # its versions, and rounds in between: pixels would be a level off between two machines, or in an exported graph.
+    left, top, right, bottom = box
+    margin = math.ceil((bottom - top) / size[1]) + 1
+    first, last = max(math.floor(top) - margin, 0), min(math.ceil(bottom) + margin, image.size[1])
+    narrow = image.resize((size[0], last - first), resample=resample, box=(left, first, right, last))
+    return narrow.resize(size, resample=resample, box=(0, top - first, size[0], bottom - first))
 
 
 def padded(image: Any, pads: tuple[tuple[int, int], tuple[int, int]], pad_mode: str) -> Any:
@@ -143,6 +152,15 @@ def move_points(points: TensorPoint, box: tuple[float, float, float, float], siz
     pixels = (xy + 1) / 2 * torch.tensor(size, dtype=xy.dtype)
     low, high = torch.tensor(box[:2], dtype=xy.dtype), torch.tensor(box[2:], dtype=xy.dtype)
     return ((pixels - low) / (high - low) * 2 - 1).reshape(points.shape)
+
+
+def _in_graph(region: Callable[[Tensor, Tensor], Box], transform: Any, pad_mode: str) -> nn.Module | None:
+    return ResizedInGraph(region, transform.size, pad_mode) if transform.resamples[0] == BILINEAR else None
+
+
+def _whole(width: Tensor, height: Tensor) -> Box:
+    zero = torch.zeros_like(width)
+    return Box(zero, zero, width, height)
 
 
 class Resize(GeometricItem):
@@ -185,6 +203,17 @@ class Resize(GeometricItem):
         left, top = (w - box_w) * x, (h - box_h) * y
         return Region(_snapped(left, top, left + box_w, top + box_h, size), target, self.pad_mode)
 
+    def as_module(self) -> nn.Module | None:
+        target_h, target_w = self.size
+
+        def region(width: Tensor, height: Tensor) -> Box:
+            ratios = width / target_w, height / target_h
+            factor = torch.minimum(*ratios) if self.method == ResizeMethod.Crop else torch.maximum(*ratios)
+            left, top = (width - target_w * factor) / 2, (height - target_h * factor) / 2
+            return Box(left, top, left + target_w * factor, top + target_h * factor)
+
+        return _in_graph(_whole if self.method == ResizeMethod.Squish else region, self, self.pad_mode)
+
 
 def _snapped(
     left: float, top: float, right: float, bottom: float, size: tuple[int, int]
@@ -215,6 +244,14 @@ class RandomCrop(GeometricItem):
             math.floor((height - h) * y + (0.5 if split_idx else 0)),
         )
         return Region((float(left), float(top), float(left + w), float(top + h)), (w, h), self.pad_mode)
+
+    def as_module(self) -> nn.Module | None:
+        def region(width: Tensor, height: Tensor) -> Box:
+            left = ((width - self.size[1]) / 2 + 0.5).floor()
+            top = ((height - self.size[0]) / 2 + 0.5).floor()
+            return Box(left, top, left + self.size[1], top + self.size[0])
+
+        return _in_graph(region, self, self.pad_mode)
 
 
 class OldRandomCrop(RandomCrop):
@@ -294,6 +331,22 @@ class RandomResizedCrop(GeometricItem):
             keep_h = w / wanted if keep_h > w / wanted * (1 + self.val_xtra) else keep_h
         left, top = (w - keep_w) / 2, (h - keep_h) / 2
         return Region(_snapped(left, top, left + keep_w, top + keep_h, size), target)
+
+    def as_module(self) -> nn.Module | None:
+        return _in_graph(self._middle, self, PadMode.Zeros)
+
+    def _middle(self, width: Tensor, height: Tensor) -> Box:
+        """The region of validation, as `region` has it."""
+        wanted, most = self.size[1] / self.size[0], 1 + self.val_xtra
+        full_w, full_h = height * wanted, width / wanted
+        keep_w = torch.minimum(width, torch.maximum(full_w, width * (1 - self.val_xtra)))
+        keep_w = torch.where(keep_w > full_w * most, full_w, keep_w)
+        keep_h = torch.minimum(height, torch.maximum(full_h, height * (1 - self.val_xtra)))
+        keep_h = torch.where(keep_h > full_h * most, full_h, keep_h)
+        is_wide = width / height > wanted
+        keep_w, keep_h = torch.where(is_wide, keep_w, width), torch.where(is_wide, height, keep_h)
+        left, top = (width - keep_w) / 2, (height - keep_h) / 2
+        return Box(left, top, left + keep_w, top + keep_h)
 
 
 class RatioResize(GeometricItem):
