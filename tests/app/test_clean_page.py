@@ -17,8 +17,8 @@ pytest.importorskip("uvicorn")
 httpx = pytest.importorskip("httpx")
 
 from vivace.app.cleaning.folder import open_folder
-from vivace.app.cleaning.run import _listen
 from vivace.app.cleaning.server import create_app
+from vivace.app.listening import listen
 from vivace.core.errors import ArgumentError, DataError
 from vivace.training.learner import Learner
 from vivace.vision.data import ImageDataLoaders
@@ -45,7 +45,7 @@ def address(model, photo_folder) -> Iterator[str]:
     """The page on the folder with a stray picture, served from a thread."""
     import uvicorn
 
-    listening = _listen(0)
+    listening = listen("127.0.0.1", 0)
     app = create_app(open_folder(model, photo_folder, page_size=6), TOKEN)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -180,10 +180,10 @@ def test_wrong_paths_are_explained(model, photo_folder, tmp_path):
 
 
 def test_a_taken_port_is_explained():
-    first = _listen(0)
+    first = listen("127.0.0.1", 0)
     try:
         with pytest.raises(ArgumentError, match="cannot be used"):
-            _listen(first.getsockname()[1])
+            listen("127.0.0.1", first.getsockname()[1])
     finally:
         first.close()
 

@@ -17,6 +17,7 @@ from .commands.demo import demo
 from .commands.export import export
 from .commands.inspect import inspect
 from .commands.predict import predict
+from .commands.serve import serve
 from .commands.train import train
 
 __all__ = ["app", "main"]
@@ -63,4 +64,5 @@ app.command()(demo)
 app.command()(export)
 app.command()(inspect)
 app.command()(predict)
+app.command()(serve)
 app.command()(train)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from vivace.core.errors import ArgumentError
+from vivace.app.listening import listen
 from vivace.core.lazy import require
 
 from .folder import open_folder
@@ -42,7 +41,7 @@ def run_clean(
         DataError, BundleError, UnsafeFileError: see `open_folder`.
     """
     uvicorn = require("uvicorn", "serve", "vivace clean")
-    listening = _listen(port)
+    listening = listen(HOST, port)
     cleaning = open_folder(model, folder, page_size)
     for file in cleaning.unreadable:
         say(f"left out, cannot be read: {file}")
@@ -61,15 +60,3 @@ def run_clean(
         pass
     finally:
         listening.close()
-
-
-def _listen(port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((HOST, port))
-        made.listen()  # from now on who opens the address waits, instead of being turned away
-    except OSError as error:
-        made.close()
-        raise ArgumentError(f"Port {port} cannot be used ({error.strerror}); --port 0 takes a free one.") from error
-    return made

@@ -1,0 +1,1 @@
+"""`vivace serve`: a model behind HTTP, with a page to try it."""
