@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -179,6 +180,39 @@ def test_a_regression_has_values(photo_folder, tmp_path):
     run("predict", model, photo_folder, "-o", tmp_path / "p.csv")
     row = table(tmp_path / "p.csv")[0]
     assert float(row["label"]) == pytest.approx(float(row["value_0"]), rel=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("broken", ["first", "last"])
+def test_a_piece_of_broken_files_only_has_the_columns_of_the_others(photo_folder, tmp_path, broken, ending):
+    good = sorted(photo_folder.glob("red/*.jpg"))[:4]
+    learn = load_learner(exported(photo_folder, RegressionBlock, lambda f: float(f.stem[-2:]), 1))
+    bad = [tmp_path / f"bad{i}.jpg" for i in range(2)]
+    for file in bad:
+        file.write_bytes(b"no picture")
+    files = [*bad, *good] if broken == "first" else [*good, *bad]
+    out = tmp_path / f"p.{ending}"
+    predict_files(learn, files, out, piece=2)
+    frame = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
+    assert list(frame.columns) == ["file", "label", "probability", "value_0", "error"]
+    assert list(frame["file"]) == [str(f) for f in files]
+    assert list(frame["value_0"].isna()) == [f in bad for f in files]
+
+
+def test_pieces_whose_journal_is_gone_are_not_used(model, photo_folder, tmp_path):
+    learn, files = load_learner(model), sorted(photo_folder.glob("*/*.jpg"))
+    predict_files(learn, files, tmp_path / "whole.csv", piece=5)
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "p.csv"
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(learn, files[::-1], out, piece=5, say=stop)
+    (journal,) = tmp_path.glob(".p.csv.unfinished/journal.json")
+    journal.unlink()  # as when throwing the folder away was cut off
+    assert predict_files(learn, files, out, piece=5).n_resumed == 0
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
 def test_mistakes_are_explained_in_a_line(model, photo_folder, tmp_path, capsys):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import io
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from vivace.core.errors import VivaceError
+from vivace.core.errors import DataError, VivaceError
 from vivace.core.image import PILImage
 from vivace.inference.bundle import load_learner
 from vivace.training.callback import Callback
@@ -132,3 +136,26 @@ def test_a_bad_item_is_named(loaded, tmp_path):
     (tmp_path / "text.jpg").write_text("hello")
     with pytest.raises(VivaceError, match=r"text\.jpg"):
         loaded.predict(tmp_path / "text.jpg")
+
+
+def test_a_picture_that_pillow_has_only_opened_gives_the_same_answer(loaded, files):
+    expected = loaded.predict(files[0])[2]
+    assert torch.equal(loaded.predict(Image.open(files[0]))[2], expected)
+    several = loaded.predict([Image.open(files[0]), Image.open(files[1])])
+    assert torch.equal(several[0][2], expected) and len(several) == 2
+
+
+def test_a_truncated_picture_that_pillow_has_opened_is_a_data_error(loaded, files):
+    half = io.BytesIO(files[0].read_bytes()[:-200])
+    with pytest.raises(DataError, match="decoded"):
+        loaded.predict(Image.open(half))
+
+
+def test_a_model_in_training_mode_is_not_kept_alive(learn, files):
+    net = model().train()
+    other = Learner(learn.dls, net, path=learn.path)
+    other.predict(files[0])
+    gone = weakref.ref(net)
+    del net, other
+    gc.collect()
+    assert gone() is None

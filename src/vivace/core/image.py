@@ -76,6 +76,7 @@ class PILBase(Image.Image):
         """
         mode = kwargs.pop("mode", cls.open_mode)
         if isinstance(fn, Image.Image):
+            _load_opened(fn)
             return cls._of(_converted(fn, mode) if fn.mode != mode or not isinstance(fn, cls) else fn.copy())
         if isinstance(fn, Tensor):
             fn = _channels_last(fn)
@@ -247,6 +248,15 @@ def decode_at_least(size: tuple[int, int] | None) -> Iterator[None]:
         yield
     finally:
         _enough.size = before
+
+
+def _load_opened(image: Image.Image) -> None:
+    """Read the pixels of a picture that `Image.open` has only looked at; others have theirs."""
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        name = getattr(image, "filename", "") or "A picture"
+        raise DataError(f"{name} cannot be decoded ({error}): make it again, or leave it out.") from error
 
 
 def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None = None) -> Image.Image:

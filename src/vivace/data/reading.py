@@ -155,7 +155,7 @@ def _jobs(dl: DataLoader) -> Iterator[Job]:
 def _keys_of(dl: DataLoader, indices: Sequence[Any]) -> npt.NDArray[np.uint64]:
     numbers = np.fromiter((int(i) for i in indices), dtype=np.uint64, count=len(indices))
     keys = mix(mix(dl.seed, dl.epoch), numbers)
-    if len(np.unique(numbers)) < len(numbers):  # a sample that comes twice in an epoch is drawn anew each time
+    if len(numbers) > 1 and len(np.unique(numbers)) < len(numbers):  # who comes twice is drawn anew each time
         seen: dict[int, int] = {}
         repeats = np.empty(len(numbers), dtype=np.uint64)
         for position, number in enumerate(numbers.tolist()):

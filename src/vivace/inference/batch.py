@@ -83,8 +83,8 @@ def _rows(learn: Learner, files: Sequence[Path]) -> list[Row]:
 
 def _columns(learn: Learner, probabilities: Tensor | None) -> list[str]:
     vocab = getattr(learn.dls, "vocab", None)
-    if probabilities is None:  # nothing could be read
-        return [f"prob_{name}" for name in vocab or ()]
+    if probabilities is None:  # nothing could be read: other pieces know the columns
+        return []
     if probabilities.ndim > 2:
         raise ArgumentError(
             f"This model predicts values of shape {tuple(probabilities.shape[1:])}, which are no row of a table: "
@@ -181,6 +181,8 @@ class _Work:
         if restart and self.folder.exists():
             shutil.rmtree(self.folder)
         journal = self.folder / _JOURNAL
+        if self.folder.exists() and not journal.exists():  # was being thrown away: whose pieces these are is not known
+            shutil.rmtree(self.folder)
         if journal.exists() and json.loads(journal.read_text("utf-8")) != identity:
             raise ArgumentError(
                 f"{self.folder} holds an unfinished run with another model or other files. Finish that one, choose "
@@ -209,41 +211,41 @@ class _Work:
         for number in range(self.n_pieces):
             yield json.loads(self._piece(number).read_bytes())
 
+    def _header(self) -> list[str]:
+        """The columns; a piece of broken files only lacks those of the predictions."""
+        return max((list(rows[0]) for rows in self._pieces()), key=len)
+
     def rows(self) -> Iterable[Row]:
         return (row for rows in self._pieces() for row in rows)
 
     def finish(self) -> None:
         with atomic_write(self.out) as handle:
-            (_write_csv if self.out.suffix.lower() == ".csv" else _write_parquet)(handle, self._pieces())
+            (_write_csv if self.out.suffix.lower() == ".csv" else _write_parquet)(
+                handle, self._header(), self._pieces()
+            )
         shutil.rmtree(self.folder)
 
 
-def _write_csv(handle: Any, pieces: Iterable[list[Row]]) -> None:
+def _write_csv(handle: Any, header: list[str], pieces: Iterable[list[Row]]) -> None:
     text = io.TextIOWrapper(handle, encoding="utf-8", errors="surrogateescape", newline="")
-    writer = None
+    writer = csv.DictWriter(text, header)
+    writer.writeheader()
     for rows in pieces:
-        if writer is None:
-            writer = csv.DictWriter(text, list(rows[0]))
-            writer.writeheader()
         writer.writerows(rows)
     text.flush()
     text.detach()
 
 
-def _write_parquet(handle: Any, pieces: Iterable[list[Row]]) -> None:
+def _write_parquet(handle: Any, header: list[str], pieces: Iterable[list[Row]]) -> None:
     pyarrow = require("pyarrow", "parquet", "writing Parquet")
     import pyarrow.parquet as parquet
 
-    writer = None
-    for rows in pieces:
-        types = [pyarrow.string() if name in ("file", "label", "error") else pyarrow.float64() for name in rows[0]]
-        schema = pyarrow.schema(list(zip(rows[0], types, strict=True)))
-        clean = [{k: _utf8(v) for k, v in row.items()} for row in rows]
-        if writer is None:
-            writer = parquet.ParquetWriter(handle, schema)
-        writer.write_table(pyarrow.Table.from_pylist(clean, schema))
-    if writer is not None:
-        writer.close()
+    types = [pyarrow.string() if name in ("file", "label", "error") else pyarrow.float64() for name in header]
+    schema = pyarrow.schema(list(zip(header, types, strict=True)))
+    with parquet.ParquetWriter(handle, schema) as writer:
+        for rows in pieces:
+            clean = [{k: _utf8(v) for k, v in row.items()} for row in rows]
+            writer.write_table(pyarrow.Table.from_pylist(clean, schema))
 
 
 def _utf8(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from vivace.core.basics import noop
@@ -18,7 +20,6 @@ from vivace.core.collection import L
 from vivace.core.device import to_detach
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.files import atomic_write
-from vivace.core.image import PILBase
 from vivace.core.randomness import mix
 from vivace.core.types import TensorBase, plain_tensor
 
@@ -316,7 +317,7 @@ class _SharedEvaluation:
 
     def __init__(self) -> None:
         self.lock, self.n_inside = threading.Lock(), 0
-        self.trained: list[nn.Module] = []
+        self.trained: list[nn.Module] = []  # only while somebody is inside: it would keep the model alive
 
     @contextmanager
     def of(self, model: nn.Module) -> Iterator[None]:
@@ -334,6 +335,7 @@ class _SharedEvaluation:
                 if not self.n_inside:
                     for module in self.trained:
                         module.training = True
+                    self.trained = []
 
 
 _EVALUATIONS: WeakKeyDictionary[nn.Module, _SharedEvaluation] = WeakKeyDictionary()
@@ -359,7 +361,7 @@ def _is_several(learn: Learner, item: Any) -> bool:
     """Whether it is a list of items: of files or pictures, for a model that takes one of them."""
     if not isinstance(item, (list, L)) or not item or getattr(learn.dls.train_ds, "n_inp", 1) != 1:
         return False
-    return all(isinstance(one, (str, Path, bytes, PILBase)) for one in item)
+    return all(isinstance(one, (str, os.PathLike, bytes, Image.Image)) for one in item)
 
 
 def finish_prediction(learn: Learner, dl: Any, batch: tuple[Any, ...], raw: Any, with_input: bool) -> tuple[Any, ...]:
