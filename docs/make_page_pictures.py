@@ -1,4 +1,4 @@
-"""Make the pictures of the cleaner: in JupyterLab, and as the page of `vivace clean`.
+"""Make the pictures of pages: the cleaner in JupyterLab, `vivace clean` and `vivace serve`.
 
 python docs/make_page_pictures.py PHOTOS    PHOTOS holds photos of cats (Upper_1.jpg) and dogs (lower_1.jpg) by name
 Needs chromium, playwright and the weights of tf_efficientnet_lite0 in $VIVACE_HOME/weights.
@@ -83,6 +83,19 @@ def picture_of_page(page: Any, folder: Path) -> None:
         page.screenshot(path=IMAGES / "clean_page.png")
 
 
+def picture_of_serve(page: Any, folder: Path) -> None:
+    command = [sys.executable, "-m", "vivace", "serve", "pets.viv", "--port", "0"]
+    with started(command, r"http://127.0.0.1:\d+/", folder) as address:
+        page.goto(address)
+        photos = [
+            next((folder / "pets" / kind).glob(f"{start}*.jpg")) for kind, start in (("cat", "Cat"), ("dog", "dog"))
+        ]
+        page.locator("#file").set_input_files(photos)
+        page.locator(".bars").nth(1).wait_for()
+        page.wait_for_timeout(500)
+        page.screenshot(path=IMAGES / "serve.png", clip={"x": 0, "y": 0, "width": 1200, "height": 680})
+
+
 def picture_of_notebook(page: Any, folder: Path) -> None:
     texts = [SET_UP.strip(), *NOTEBOOK]
     cells = [
@@ -125,5 +138,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = make_pets(Path(sys.argv[1]), Path(name))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for draw in (picture_of_page, picture_of_notebook):
+        for draw in (picture_of_page, picture_of_serve, picture_of_notebook):
             draw(browser.new_page(viewport={"width": 1200, "height": 860}), folder)

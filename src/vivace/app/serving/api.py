@@ -80,7 +80,7 @@ def create_app(model: PictureModel, limits: ServeLimits = ServeLimits(), hosts: 
     batcher: MicroBatcher[Any, Prediction] = MicroBatcher(
         model.predict, limits.max_batch, limits.max_wait_ms / 1e3, limits.max_queue
     )
-    openers = ThreadPoolExecutor(limits.n_openers, thread_name_prefix="vivace-open")
+    openers = ThreadPoolExecutor(limits.n_openers, "vivace-open", initializer=_compute_alone)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
@@ -165,6 +165,13 @@ def create_app(model: PictureModel, limits: ServeLimits = ServeLimits(), hosts: 
     for path, function in (("/", page), ("/docs", docs), ("/files/{name}", file), ("/favicon.ico", icon)):
         app.get(path, include_in_schema=False)(function)
     return app
+
+
+def _compute_alone() -> None:
+    """Let this thread do its small tensor operations by itself: the cores are for other pictures and the model."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 _PROBLEMS = {
