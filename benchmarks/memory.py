@@ -77,7 +77,7 @@ def measure(task: str, photos: Path, n: int) -> dict[str, float]:
         seconds = time.perf_counter() - started
         after = resident_mb()
         del result
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # Linux counts in KiB
     return {"before": before, "after": after, "peak": peak, "seconds": seconds}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import random
+import weakref
 
 import numpy as np
 import pytest
@@ -257,3 +259,39 @@ def test_from_dsets_shuffles_training_and_drops_its_last_batch():
         [4, 5, 6, 7],
         [8, 9],
     ]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_what_a_skipped_sample_had_begun_is_let_go_at_once(num_workers):
+    class Pixels:
+        pass
+
+    begun = []
+
+    class HalfMade:
+        prefers_threads = True
+
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, index):
+            pixels = Pixels()
+            if index % 2:
+                begun.append(weakref.ref(pixels))
+                try:
+                    raise OSError("cut off")
+                except OSError as error:
+                    raise ValueError("broken") from error
+            return index
+
+    fetch = "threads" if num_workers else "here"
+    dl = DataLoader(HalfMade(), bs=4, fetch=fetch, num_workers=num_workers, on_error="skip")
+    gc.disable()
+    try:
+        with pytest.warns(DataWarning):
+            batches = list(dl)
+        alive = [one for one in begun if one() is not None]
+    finally:
+        gc.enable()
+    assert len(batches) == 2 and [f.index for f in dl.skipped] == [1, 3, 5, 7]
+    assert len(begun) == 4 and not alive

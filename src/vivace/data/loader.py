@@ -256,6 +256,8 @@ class DataLoader:
             if isinstance(error, VivaceError):
                 raise error
             raise ItemError(f"{self.describe(index)} could not be made: {type(error).__name__}: {error}") from error
+        for failure in fetched.failures:
+            _forget_frames(failure.error)
         known = {f.index for f in self.skipped}
         self.skipped += [f for f in fetched.failures if f.index not in known]
 
@@ -445,6 +447,18 @@ def _of_dataset(dataset: Any, name: str) -> Any:
     if value is None:
         raise AttributeError(f"The data set ({type(dataset).__name__}) has no `{name}`.")
     return value
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error that is only kept to be read: their frames hold half-made pictures."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
 
 
 def _is_on(batch: Any, device: torch.device) -> bool:
