@@ -109,10 +109,22 @@ def test_apply_moves_what_is_marked_anywhere_and_forgets_it(cleaner, photo_folde
     assert cleaner.marked() == [] and moved not in cleaner.fns
 
 
-def test_files_that_are_gone_are_not_shown(cleaner):
+def test_files_that_are_gone_are_not_shown_after_the_next_choice(cleaner):
     gone = cleaner.fns[0]
     gone.unlink()
+    cleaner.widget.children[1].value = "Valid"
+    cleaner.widget.children[1].value = "Train"
     assert gone not in cleaner.fns and len(cleaner.fns) == 5
+
+
+def test_deleting_one_by_one_deletes_what_was_marked_and_nothing_else(cleaner):
+    menus(cleaner)[0].value, menus(cleaner)[1].value, menus(cleaner)[3].value = "<Delete>", "<Delete>", "green"
+    before, victims = list(cleaner.fns), [cleaner.fns[i] for i in cleaner.delete()]
+    for i in cleaner.delete():
+        cleaner.fns[i].unlink()
+    assert victims == before[:2] and [f for f in before if not f.exists()] == victims
+    assert list(cleaner.delete()) == []  # the cell run once more does nothing
+    assert [(cleaner.fns[i], label) for i, label in cleaner.change()] == [(before[3], "green")]
 
 
 def test_the_view_follows_marks_and_obeys_the_browser(cleaner):

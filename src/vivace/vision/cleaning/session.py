@@ -76,6 +76,7 @@ class Session:
         self.category = self.categories[0] if self.categories else None
         self.page = 0
         self._number()
+        self._look()
         self._changed()
 
     def _number(self) -> None:
@@ -83,21 +84,22 @@ class Session:
         self._keys = {id(picture): str(i) for i, picture in enumerate(self.pictures)}
 
     # ------------------------------------------------------------------ what is shown
-    @property
-    def chosen(self) -> list[Picture]:
-        """The pictures of the chosen group and category whose files are (still) there."""
-        return [
+    def _look(self) -> None:
+        """Find the pictures to show: positions among them hold until the next choice, whatever happens to the files."""
+        self.chosen = [
             picture
             for picture in self.groups.get(self.group, [])
             if (self.category is None or picture.label == self.category) and picture.file.exists()
         ]
+        self._turn_to(self.page)
+
+    def _turn_to(self, page: int) -> None:
+        self.page = max(0, min(page, _n_pages(len(self.chosen), self.page_size) - 1))
 
     @property
     def shown(self) -> list[Picture]:
         """The pictures of this page."""
-        chosen = self.chosen
-        self.page = min(self.page, max(_n_pages(len(chosen), self.page_size) - 1, 0))
-        return chosen[self.page * self.page_size : (self.page + 1) * self.page_size]
+        return self.chosen[self.page * self.page_size : (self.page + 1) * self.page_size]
 
     def select(self, *, category: str | None = None, group: str | None = None, page: int = 0) -> None:
         """Show another category, data set or page (counted from 0); the marks stay.
@@ -110,8 +112,9 @@ class Session:
                 raise ArgumentError(f"There is no {name} {value!r} here, only {', '.join(known)}.")
         self.category = self.category if category is None else category
         self.group = self.group if group is None else group
-        self.page = max(page, 0)
+        self.page = page
         self.message = ""
+        self._look()
         self._changed()
 
     def relocate(self, moves: Iterable[tuple[Path, Path]]) -> None:
@@ -122,6 +125,7 @@ class Session:
             for name, pictures in self.groups.items()
         }
         self._number()
+        self._look()
         self._changed()
 
     # ------------------------------------------------------------------ marks
@@ -149,20 +153,23 @@ class Session:
         for group, pictures in self.groups.items():
             for picture in pictures:
                 if picture.file == file:
-                    self.group, self.page = group, 0
-                    self.category = picture.label if self.categories else None
-                    position = [p.file for p in self.chosen].index(file) if file.exists() else 0
-                    self.page = position // self.page_size
+                    self.group, self.category = group, picture.label if self.categories else None
+                    self._look()
+                    files = [p.file for p in self.chosen]
+                    self._turn_to(files.index(file) // self.page_size if file in files else 0)
                     return
 
     def delete(self) -> L[int]:
-        """Return the positions, among those shown, of the pictures marked for deletion."""
-        return L([i for i, p in enumerate(self.shown) if self.marks.of(p.file) == DELETE], use_list=True)
+        """Return the positions, among those shown, of the pictures marked for deletion that are still there."""
+        return L([i for i, choice in self._marked_here() if choice == DELETE], use_list=True)
 
     def change(self) -> L[tuple[int, str]]:
-        """Return (position among those shown, class) of the pictures marked for another class."""
-        choices = [self.marks.of(p.file) for p in self.shown]
-        return L([(i, choice) for i, choice in enumerate(choices) if choice not in (KEEP, DELETE)], use_list=True)
+        """Return (position among those shown, class) of the pictures marked for another class that are still there."""
+        return L([(i, choice) for i, choice in self._marked_here() if choice != DELETE], use_list=True)
+
+    def _marked_here(self) -> list[tuple[int, str]]:
+        choices = [(i, p.file, self.marks.of(p.file)) for i, p in enumerate(self.shown)]
+        return [(i, choice) for i, file, choice in choices if choice != KEEP and file.exists()]
 
     # ------------------------------------------------------------------ for a view
     def on_change(self, listener: Callable[[], None]) -> None:
