@@ -25,7 +25,9 @@ _plain_path_repr = Path.__repr__
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "wb", encoding: str | None = None) -> Iterator[IO[Any]]:
+def atomic_write(
+    path: str | Path, mode: Literal["w", "wb"] = "wb", encoding: str | None = None, *, is_durable: bool = True
+) -> Iterator[IO[Any]]:
     """Open `path` for writing so that it changes only when the `with` block ends without an error.
 
     The content goes to a hidden file in the same folder (made if missing), is flushed to the disk and then renamed; who
@@ -36,6 +38,7 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "wb", encoding: st
         path: Where the file shall be. A link is followed.
         mode: `"wb"` for bytes, `"w"` for text.
         encoding: Of text; UTF-8 by default.
+        is_durable: Wait until the disk has it, so that not even a power cut leaves half of it behind.
 
     Yields:
         The open file.
@@ -52,14 +55,16 @@ def atomic_write(path: str | Path, mode: Literal["w", "wb"] = "wb", encoding: st
     try:
         with unfinished.open("x" if mode == "w" else "xb", encoding=text_encoding) as handle:
             yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
+            if is_durable:
+                handle.flush()
+                os.fsync(handle.fileno())
         if target.exists():
             shutil.copymode(target, unfinished)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
-    _flush_folder(target.parent)
+    if is_durable:
+        _flush_folder(target.parent)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from .errors import ArgumentTypeError, DataError
+from .picture_cache import PictureCache, PictureKey
 from .types import TensorImage, TensorImageBase, TensorImageBW, TensorMask
 
 __all__ = [
@@ -236,18 +237,28 @@ def _converted(image: Image.Image, mode: str | None) -> Image.Image:
     return image if mode is None or image.mode == mode else image.convert(mode)
 
 
-_enough = threading.local()
+class _Decoding(threading.local):
+    """How this thread decodes pictures now."""
+
+    needed: tuple[int, int] | None = None
+    cache: PictureCache | None = None
+
+
+_decoding = _Decoding()
 
 
 @contextmanager
-def decode_at_least(size: tuple[int, int] | None) -> Iterator[None]:
-    """While this lasts, in this thread, pictures may be decoded smaller, though no smaller than (width, height)."""
-    before = getattr(_enough, "size", None)
-    _enough.size = size
+def decode_at_least(size: tuple[int, int] | None, cache: PictureCache | None = None) -> Iterator[None]:
+    """While this lasts, in this thread, pictures may be decoded smaller, though no smaller than (width, height).
+
+    With a `cache`, those that it keeps are not decoded at all.
+    """
+    before = _decoding.needed, _decoding.cache
+    _decoding.needed, _decoding.cache = size, cache
     try:
         yield
     finally:
-        _enough.size = before
+        _decoding.needed, _decoding.cache = before
 
 
 def _load_opened(image: Image.Image) -> None:
@@ -274,7 +285,22 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     name = (
         os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
     )
-    needed = getattr(_enough, "size", None) if needed is None else needed
+    needed = _decoding.needed if needed is None else needed
+    if _decoding.cache is None or not isinstance(fn, (str, os.PathLike)):
+        return _decoded(fn, name, mode, needed)
+    try:
+        status = os.stat(fn)
+    except OSError:  # let the usual way say what is wrong
+        return _decoded(fn, name, mode, needed)
+    key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed)
+    kept = _decoding.cache.find(key)
+    if kept is None:
+        kept = _decoded(fn, name, mode, needed)
+        _decoding.cache.keep(key, kept)
+    return kept
+
+
+def _decoded(fn: Any, name: str, mode: str | None, needed: tuple[int, int] | None) -> Image.Image:
     source, size = _opened(fn, name)
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The C library's memory: freed memory is kept for the next batch instead of being given back after each one."""
+"""Memory: how much is free, and freed memory that is kept for the next batch instead of being given back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import ctypes
 import os
 import sys
 from functools import cache
+from pathlib import Path
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["available_memory", "keep_freed_memory"]
 
 # From malloc.h of the GNU C library.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEPT_BYTES = 1 << 30
+_GUESS = 4 << 30  # where nobody tells
 
 
 @cache
@@ -31,3 +33,35 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
+
+
+def available_memory() -> int:
+    """Return how many bytes this process could still take without swapping, or what its container allows if less.
+
+    Known on Linux, and elsewhere where `psutil` is installed; otherwise 4 GiB are assumed.
+    """
+    found = [n for n in (_of_machine(), _of_container(Path("/sys/fs/cgroup"))) if n is not None]
+    return max(0, min(found)) if found else _GUESS
+
+
+def _of_machine() -> int | None:
+    try:
+        with open("/proc/meminfo", "rb") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import psutil  # type: ignore[import-untyped]
+    except ImportError:
+        return None
+    return int(psutil.virtual_memory().available)
+
+
+def _of_container(folder: Path) -> int | None:
+    """What the control group (version 2) leaves: pages of files are given back when memory runs short."""
+    try:
+        limit, used = (folder / "memory.max").read_text(), (folder / "memory.current").read_text()
+        kept = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return None if limit.strip() == "max" else int(limit) - int(used) + int(kept.get("inactive_file", 0))
+    except (OSError, ValueError):
+        return None

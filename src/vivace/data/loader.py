@@ -14,6 +14,7 @@ import torch
 from vivace.core.device import to_device
 from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, ItemError, VivaceError, suggest
 from vivace.core.memory import keep_freed_memory
+from vivace.core.picture_cache import CacheSetting, LookOnly, PictureCache
 from vivace.core.randomness import fresh_key, mix, permutation, seed_state, use_keys
 
 from . import reading
@@ -56,6 +57,9 @@ class DataLoader:
         on_error: "raise": a broken item ends the epoch with an error that names it; "skip": it is left out, kept in
             `skipped`, and reported at the end of the epoch.
         prefetch: how many batches are prepared ahead.
+        cache: keep pictures as they are when decoded, before any random transform: "memory" (up to a quarter of what is
+            free), "disk" (files in vivace's home, for all processes and later runs), None, or "auto": memory, unless
+            worker processes read. A file that changes is read anew.
         split_idx: which data set this is for the transforms (0: training, 1: validation); None: any.
 
     The functions `create_item`, `create_batch`, `get_idxs`, `sample`, `shuffle_fn`, `create_batches`, `do_batch`,
@@ -86,6 +90,7 @@ class DataLoader:
         seed: int | None = None,
         on_error: Literal["raise", "skip"] = "raise",
         prefetch: int = 2,
+        cache: CacheSetting = "auto",
         split_idx: int | None = None,
         after_item: Any = None,
         before_batch: Any = None,
@@ -112,7 +117,7 @@ class DataLoader:
         self.dataset, self.bs, self.shuffle, self.drop_last = dataset, bs, shuffle, drop_last
         self.num_workers, self.pin_memory, self.timeout, self.fetch = num_workers, pin_memory, timeout, fetch
         self.on_error, self.prefetch, self.split_idx = on_error, prefetch, split_idx
-        self.persistent_workers = persistent_workers
+        self.persistent_workers, self.cache = persistent_workers, cache
         self.device = None if device is None else torch.device(device)
         self.n = n if n is not None else len(dataset) if hasattr(dataset, "__len__") else None
         self.after_item = Pipeline(after_item, split_idx=split_idx)
@@ -125,6 +130,9 @@ class DataLoader:
         self._columns: Columns | None = None  # what `reading` keeps between epochs
         self._columns_of: Any = None
         self._pool: ProcessPool | None = None
+        self._cache: PictureCache | None = None
+        self._cache_setting: CacheSetting = None  # what `_cache` was made for
+        self._decode_size: tuple[int, int] | None = None
         self._n_inp: int | None = None
 
     def _set_hooks(self, hooks: dict[str, Any]) -> None:
@@ -139,6 +147,7 @@ class DataLoader:
                     "drop_last",
                     "seed",
                     "on_error",
+                    "cache",
                     "device",
                 ]
                 raise ArgumentTypeError(f"DataLoader has no argument {name!r}.{suggest(name, known)}")
@@ -312,11 +321,14 @@ class DataLoader:
     # ------------------------------------------------------------------ copies
     _copied = (
         "dataset bs num_workers pin_memory timeout shuffle drop_last indexed device persistent_workers fetch "
-        "on_error prefetch split_idx after_item before_batch after_batch"
+        "on_error prefetch cache split_idx after_item before_batch after_batch"
     ).split()
 
     def new(self, dataset: Any = None, **changes: Any) -> Self:
-        """Return a loader like this one over another data set, or with other settings."""
+        """Return a loader like this one over another data set, or with other settings.
+
+        It uses the pictures that this one keeps; with `cache="auto"` it keeps no more, unless `cache` is given here.
+        """
         settings = {name: getattr(self, name) for name in self._copied}
         settings |= {h: self.__dict__[h] for h in self._hooks if h in self.__dict__ and h not in settings}
         if dataset is not None:
@@ -326,6 +338,9 @@ class DataLoader:
         if "seed" not in changes:  # of its own, but drawn from nobody: making a loader must not change training
             new.seed, new._seed_generation = mix(self.seed, _COPY), self._seed_generation
         new._n_inp = self._n_inp if dataset is None else None
+        if "cache" not in changes:
+            new._cache_setting = self.cache
+            new._cache = LookOnly(self._cache) if self.cache == "auto" and self._cache is not None else self._cache
         return new
 
     def to(self, device: torch.device | str | None) -> Self:

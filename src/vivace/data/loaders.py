@@ -303,13 +303,18 @@ class DataLoaders:
             with_labels: also make the targets, with the getters that training used.
             bs: samples in a batch (None: as in validation).
             num_workers: None: as in validation.
+            kwargs: other settings of the loader. Pictures are not kept (`cache=None`) unless asked for.
         """
         like = self.loaders[1] if len(self.loaders) > 1 else self.loaders[0]
         if not isinstance(like, DataLoader):
             raise DataError("test_dl needs loaders that vivace made; wrap new data in a DataLoader yourself.")
         dataset = test_set(self.train_ds, test_items, rm_tfms=rm_type_tfms, with_labels=with_labels)
-        changes = {"bs": bs or like.bs, "num_workers": like.num_workers if num_workers is None else num_workers}
-        return like.new(dataset, shuffle=False, drop_last=False, split_idx=1, **{**changes, **kwargs})
+        changes: dict[str, Any] = {
+            "bs": bs or like.bs,
+            "num_workers": like.num_workers if num_workers is None else num_workers,
+        }
+        changes |= {"shuffle": False, "drop_last": False, "split_idx": 1, "cache": None}
+        return like.new(dataset, **{**changes, **kwargs})
 
     def new(self, *args: Any, **kwargs: Any) -> Self:
         """Return loaders like these with other settings."""

@@ -16,6 +16,7 @@ import torch
 from vivace.core.basics import ifnone, num_cpus
 from vivace.core.errors import DataError, ItemError, ShapeError, VivaceError
 from vivace.core.image import decode_at_least
+from vivace.core.picture_cache import make_cache
 from vivace.core.randomness import mix, seeded_globals, use_keys
 
 from .collate import batch_size_of
@@ -33,6 +34,7 @@ _SEQUENTIAL, _GLOBAL_DRAWS = 0x5E9, 0x61
 def fetch(dl: DataLoader) -> Iterator[Fetched]:
     """The batches of one epoch, before they go to the device."""
     how, n_workers = choose_fetch(dl)
+    _prepare(dl, how, n_workers)
     if how == "stream":
         return _stream_batches(dl)
     if how == "columns":
@@ -70,6 +72,7 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
     how, n_workers = choose_fetch(dl)
     if how not in ("threads", "processes"):
         return fetch(dl)
+    _prepare(dl, how, n_workers)
     jobs = itertools.islice(_jobs(dl), 1) if dl.on_error == "raise" else _jobs(dl)
     load, assemble = partial(_load, dl), partial(_assemble, dl)
     return (
@@ -79,7 +82,15 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
 
 def fetch_job(dl: DataLoader, job: Job) -> Fetched:
     """The batch of these samples, made in this thread."""
+    _prepare(dl, *choose_fetch(dl))
     return next(fetch_here(iter([job]), partial(_load, dl), partial(_assemble, dl)))
+
+
+def _prepare(dl: DataLoader, how: str, n_workers: int) -> None:
+    """Decide, once for an epoch, how pictures are decoded and whether they are kept."""
+    if dl.cache != dl._cache_setting:
+        dl._cache, dl._cache_setting = make_cache(dl.cache, n_workers if how == "processes" else 0), dl.cache
+    dl._decode_size = decode_size(dl)
 
 
 def choose_fetch(dl: DataLoader) -> tuple[str, int]:
@@ -175,7 +186,7 @@ def _load(dl: DataLoader, index: Any, key: int) -> Any:
 
 def _make_sample(dl: DataLoader, index: Any) -> Any:
     try:
-        with decode_at_least(decode_size(dl)):
+        with decode_at_least(dl._decode_size, dl._cache):
             sample = dl.create_item(index)
     except (StopIteration, ItemError):
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vivace.core.image import PILBase, PILImage, PILMask
+from vivace.core.picture_cache import CacheSetting
 from vivace.data.blocks import TransformBlock
 from vivace.data.category import MultiCategorize
 from vivace.data.transforms import IntToFloatTensor
@@ -16,13 +17,15 @@ __all__ = ["BBoxBlock", "BBoxLblBlock", "ImageBlock", "MaskBlock", "PointBlock"]
 ImageClass = type[PILBase]
 
 
-def ImageBlock(cls: ImageClass = PILImage) -> TransformBlock:
+def ImageBlock(cls: ImageClass = PILImage, cache: CacheSetting = "auto") -> TransformBlock:
     """Return the block of a picture.
 
     Args:
         cls: how it is opened: `PILImage` in colour, `PILImageBW` in grey, or another class with `create`.
+        cache: whether decoded pictures are kept: "memory", "disk", None or "auto" (see `DataLoader`).
     """
-    return TransformBlock(type_tfms=cls.create, batch_tfms=IntToFloatTensor)
+    kept = {} if cache == "auto" else {"cache": cache}
+    return TransformBlock(type_tfms=cls.create, batch_tfms=IntToFloatTensor, dls_kwargs=kept)
 
 
 def MaskBlock(codes: Any = None) -> TransformBlock:
