@@ -30,7 +30,7 @@ def test_a_log_has_a_line_for_the_headings_and_one_for_each_epoch(line_learner, 
     lines = out.splitlines()
     assert len(lines) == 3 and all(re.match(STAMP, line) for line in lines)
     assert not [c for c in out if c != "\n" and not c.isprintable()]
-    assert lines[0].split()[2:] == ["epoch", "train_loss", "valid_loss", "mae", "time"]
+    assert lines[0].split()[2:] == ["epoch", "train_loss", "valid_loss", "mae", "time", "data_wait"]
     for epoch, (line, row) in enumerate(zip(lines[1:], learn.recorder.values, strict=True)):
         assert line.split()[2:6] == [str(epoch), *(f"{v:.6f}" for v in row)]
 
@@ -39,7 +39,7 @@ def test_the_columns_stand_below_their_headings(line_learner, capsys):
     line_learner(metrics=[mae, ValueMetric(lambda: 0.5, "a_metric_with_a_long_name")]).fit(2, 0.01)
     table = lines_of(capsys)
     starts = [[match.start() for match in re.finditer(r"\S+", line)] for line in table]
-    assert starts[0] == starts[1] == starts[2] and len(starts[0]) == 6
+    assert starts[0] == starts[1] == starts[2] and len(starts[0]) == 7
 
 
 def test_a_message_of_a_callback_is_a_line_of_its_own(line_learner, capsys):
@@ -59,7 +59,7 @@ def test_what_was_not_measured_is_blank_and_nan_is_nan(line_learner, capsys):
     assert lines_of(capsys)[1].split()[3] == "nan"
     learn.dls.loaders = learn.dls.loaders[:1]
     learn.fit(1)
-    assert len(lines_of(capsys)[1].split()) == 3  # epoch, training loss, time
+    assert len(lines_of(capsys)[1].split()) == 4  # epoch, training loss, time, wait
 
 
 def test_passed_over_epochs_have_no_line(line_learner, capsys):
@@ -72,8 +72,8 @@ def test_training_metrics_have_columns_of_their_own(line_learner, capsys):
     learn.recorder.train_metrics = True
     learn.fit(1)
     header, row = lines_of(capsys)
-    assert header.split() == ["epoch", "train_loss", "train_mae", "valid_loss", "valid_mae", "time"]
-    assert len(row.split()) == 6
+    assert header.split() == ["epoch", "train_loss", "train_mae", "valid_loss", "valid_mae", "time", "data_wait"]
+    assert len(row.split()) == 7
     learn.recorder.add_time = False
     learn.fit(1)
     assert lines_of(capsys)[0].split()[-1] == "valid_mae"

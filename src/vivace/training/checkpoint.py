@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .learner import Learner
     from .optimizer import Optimizer
 
-__all__ = ["load", "load_model", "model_file", "move_optimizer", "save", "save_model"]
+__all__ = ["load", "load_model", "model_file", "move", "save", "save_model"]
 
 
 PICKLE_PROTOCOL = 2  # the one that torch reads with weights_only=True
@@ -162,7 +162,20 @@ def load(
     return learn
 
 
-def move_optimizer(opt: Optimizer, device: torch.device) -> None:
+def move(learn: Learner, device: torch.device | str) -> None:
+    """Move model, loss, optimizer and batches to `device`."""
+    learn.runtime.set_device(device)
+    device = learn.runtime.device
+    learn.model.to(device)
+    if hasattr(learn.loss_func, "to"):
+        learn.loss_func.to(device)
+    if learn.opt is not None:
+        _move_optimizer(learn.opt, device)
+    if hasattr(learn.dls, "to") and hasattr(learn.dls, "loaders"):
+        learn.dls.to(device)
+
+
+def _move_optimizer(opt: Optimizer, device: torch.device) -> None:
     """Move the optimizer's state (momentum and the like) to `device`."""
     for values in opt.state.values():
         for name, value in values.items():

@@ -65,6 +65,7 @@ class Learner:
     n_iter: int = 0
     train_iter: int = 0
     pct_train: float = 0.0
+    data_wait: float = 0.0  # seconds that the loop has waited for batches, in all
     batch: tuple[Any, ...] = ()
     xb: tuple[Any, ...] = ()
     yb: tuple[Any, ...] = ()
@@ -172,7 +173,7 @@ class Learner:
         self.n_iter = operator.length_hint(self.dl)  # 0: nobody knows
         self._forward = self.runtime.forward_of(self.model)
         n_inp = None
-        with scopes.closed_at_end(iter(self.dl)) as batches:
+        with scopes.batches_of(self) as batches:
             for self.iter, batch in enumerate(batches):
                 self.batch = self.runtime.prepare_batch(batch)
                 n_inp = self._n_inp(self.batch) if n_inp is None else n_inp
@@ -536,14 +537,12 @@ class Learner:
     # ------------------------------------------------------------------ device and precision
     def to(self, device: torch.device | str) -> Learner:
         """Move model, optimizer and batches to `device`."""
-        self.runtime.set_device(device)
-        self.model.to(self.runtime.device)
-        if hasattr(self.loss_func, "to"):
-            self.loss_func.to(self.runtime.device)
-        if self.opt is not None:
-            checkpoint.move_optimizer(self.opt, self.runtime.device)
-        if hasattr(self.dls, "to") and hasattr(self.dls, "loaders"):
-            self.dls.to(self.runtime.device)
+        checkpoint.move(self, device)
+        return self
+
+    def compile(self, **options: Any) -> Learner:
+        """Train and predict with `torch.compile(model, **options)`; `learn.model` itself stays as it is."""
+        self.runtime.compile(**options)
         return self
 
     def to_fp16(self, **scaler_options: Any) -> Learner:

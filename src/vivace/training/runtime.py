@@ -27,11 +27,16 @@ class Runtime:
     Args:
         device: where model and batches live.
         amp_dtype: run the forward pass in this dtype (`torch.float16`, `torch.bfloat16`); None: full precision.
-        compile_model: run the model through `torch.compile`.
+
+    Attributes:
+        channels_last: keep the weights of 2d convolutions in the memory layout that is fastest for them, in which
+            the batches of pictures come, too.
+        compile_options: the arguments of `torch.compile`; None: the model runs as it is.
     """
 
-    def __init__(self, device: torch.device, amp_dtype: torch.dtype | None = None, compile_model: bool = False) -> None:
-        self.device, self.compile_model = torch.device(device), compile_model
+    def __init__(self, device: torch.device, amp_dtype: torch.dtype | None = None) -> None:
+        self.device, self.channels_last = torch.device(device), True
+        self.compile_options: dict[str, Any] | None = None
         self._forward: Callable[..., Any] | None = None
         self._forward_of: tuple[Any, ...] = ()
         self.set_precision(amp_dtype)
@@ -49,9 +54,26 @@ class Runtime:
             self.device = device
             self.set_precision(self.amp_dtype, **self._scaler_options)
 
-    def describe(self) -> str:
-        """Return one line: device, precision, compiled or not."""
-        return f"{self.device}, {_PRECISIONS[self.amp_dtype]}" + (", compiled" if self.compile_model else "")
+    def compile(self, **options: Any) -> None:
+        """Run models through `torch.compile` with these options from now on.
+
+        The first batches then take long. Hooks on layers are not called by compiled code.
+        """
+        self.compile_options, self._forward = options, None
+
+    def describe(self, model: nn.Module | None = None) -> str:
+        """Return one line: device, precision, and what else is on for `model`."""
+        words = [str(self.device), _PRECISIONS[self.amp_dtype]]
+        if self.device.type == "cuda":
+            words[0] = f"{self.device} ({torch.cuda.get_device_name(self.device)})"
+            words += ["TF32"] if self.amp_dtype is None and torch.backends.cuda.matmul.allow_tf32 else []
+        words += ["channels_last"] if self.channels_last and model is not None and _convolutions(model) else []
+        return ", ".join([*words, *(["compiled"] if self.compile_options is not None else [])])
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to say about how this runs: on the CPU, in full precision, not compiled."""
+        return self.device.type == "cpu" and self.amp_dtype is None and self.compile_options is None
 
     # ------------------------------------------------------------------ the forward pass
     def prepare_batch(self, batch: Any) -> tuple[Any, ...]:
@@ -67,10 +89,15 @@ class Runtime:
     def forward_of(self, model: nn.Module) -> Callable[..., Any]:
         """Return what the loop calls: the model, wrapped as needed. Users go on saving the plain `model`."""
         is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-        key = (model, self.compile_model, is_distributed)
+        key = (model, self.channels_last, is_distributed)
         if self._forward is None or self._forward_of != key:
+            if self.channels_last:
+                for layer in _convolutions(model):
+                    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
             wrapped: Callable[..., Any] = nn.parallel.DistributedDataParallel(model) if is_distributed else model
-            self._forward, self._forward_of = torch.compile(wrapped) if self.compile_model else wrapped, key
+            if self.compile_options is not None:
+                wrapped = torch.compile(wrapped, **self.compile_options)
+            self._forward, self._forward_of = wrapped, key
         forward = self._forward
         # outputs in full precision: losses, metrics and numpy need not know of half floats
         return forward if self.amp_dtype is None else lambda *inputs: to_float(forward(*inputs))
@@ -115,3 +142,10 @@ class Runtime:
             self.scaler.step(opt)  # type: ignore[arg-type]  # it asks for `step`, and for the state that unscale left
         else:
             opt.step()
+
+
+def _convolutions(model: nn.Module) -> list[nn.Conv2d]:
+    """The layers whose weights have a layout to choose (of 1x1 kernels it is the same)."""
+    return [
+        m for m in model.modules() if isinstance(m, nn.Conv2d) and m.weight.ndim == 4 and m.weight.shape[2:] != (1, 1)
+    ]

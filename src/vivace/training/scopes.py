@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from .callback import Callback
 if TYPE_CHECKING:
     from .learner import Callbacks, Learner
 
-__all__ = ["added_cbs", "closed_at_end", "removed_cbs", "replaced"]
+__all__ = ["added_cbs", "batches_of", "removed_cbs", "replaced"]
 
 
 def _listed(cbs: Callbacks) -> list[Callback | type[Callback]]:
@@ -56,11 +57,30 @@ def replaced(learn: Learner, name: str, value: Any) -> Iterator[Learner]:
 
 
 @contextmanager
-def closed_at_end(batches: Iterator[Any]) -> Iterator[Iterator[Any]]:
-    """Let a loader that is left in the middle stop its workers now, not when the traceback is forgotten."""
+def batches_of(learn: Learner) -> Iterator[Iterator[Any]]:
+    """Yield the batches of the loader; how long each was waited for is added to `learn.data_wait`, in seconds.
+
+    A loader that is left in the middle stops its workers now, not when the traceback is forgotten.
+    """
+    started = time.perf_counter()
+    batches = iter(learn.dl)  # starts workers
+    learn.data_wait += time.perf_counter() - started
     try:
-        yield batches
+        yield _timed(learn, batches)
     finally:
         close = getattr(batches, "close", None)
         if close is not None:
             close()
+
+
+def _timed(learn: Learner, batches: Iterator[Any]) -> Iterator[Any]:
+    clock = time.perf_counter
+    while True:
+        started = clock()
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        finally:
+            learn.data_wait += clock() - started
+        yield batch

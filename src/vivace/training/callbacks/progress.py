@@ -13,6 +13,10 @@ __all__ = ["ProgressCallback"]
 class ProgressCallback(Callback):
     """Show one row for each epoch, and how far the current one is.
 
+    The last column, "data_wait", says which share of the epoch's time the loop has waited for data: where it is large,
+    `vivace bench` finds what takes long. What is not usual about the run (a GPU, mixed precision, a compiled model) is
+    said above the table.
+
     Args:
         kind: "terminal", "notebook", "log" or "none"; "auto": by where this runs, or as `VIVACE_PROGRESS` says.
     """
@@ -28,7 +32,10 @@ class ProgressCallback(Callback):
             self._reporter = None
             return
         self._reporter = make_reporter(self.kind)
-        self._reporter.start([str(name) for name in self.learn.recorder.metric_names])
+        learn = self.learn
+        if not learn.runtime.is_plain:
+            self._reporter.message(learn.runtime.describe(learn.model))
+        self._reporter.start([*map(str, learn.recorder.metric_names), *(["data_wait"] if self._says_wait else [])])
         self.learn.logger = self._write_row
 
     def _write_row(self, values: Any) -> None:
@@ -36,7 +43,12 @@ class ProgressCallback(Callback):
         if isinstance(values, str):
             self._reporter.message(values)
         else:
-            self._reporter.row([_cell(v) for v in values])
+            waits = self.learn.recorder.waits
+            self._reporter.row([*map(_cell, values), *([f"{waits[-1]:.0%}"] if self._says_wait and waits else [])])
+
+    @property
+    def _says_wait(self) -> bool:
+        return bool(self.learn.recorder.add_time)
 
     def after_batch(self) -> None:
         if self._reporter is None or not self.learn.create_mbar:

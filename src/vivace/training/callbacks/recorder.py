@@ -26,7 +26,8 @@ class Recorder(Callback):
     `values` has one row an epoch: training loss (a running mean, bias-corrected), validation loss, metrics; None stands
     for what was not measured.
     `losses`, `lrs` and `hps` have one value for each training batch; `metric_names` names the columns of the table;
-    `iters` says how many training batches had been done at the end of each epoch.
+    `iters` says how many training batches had been done at the end of each epoch, `waits` which share of its time
+    (0..1) the loop has waited for data: reading, decoding, item transforms, and batch transforms where they run here.
 
     Args:
         add_time: whether the table has a column for the time of an epoch.
@@ -45,12 +46,13 @@ class Recorder(Callback):
         self.values: L[Any] = L()
         self.hps: dict[str, list[Any]] = {}
         self.iters: list[int] = []
+        self.waits: list[float] = []
         self.log: list[Any] = []  # the row of this epoch, with its number and time
         self.has_row = False  # whether this epoch has a row in `values` (not one that was passed over)
         self._valid_loss = AvgLoss()
         self._train_record: list[Any] | None = None
         self._valid_record: list[Any] | None = None
-        self._is_begun, self._started = False, 0.0
+        self._is_begun, self._started, self._waited = False, 0.0, 0.0
         self._forget()
 
     def _forget(self) -> None:
@@ -97,7 +99,7 @@ class Recorder(Callback):
 
     # ------------------------------------------------------------------ events
     def before_fit(self) -> None:
-        self.values, self.hps, self.iters, self.log = L(), {"lr": []}, [], []
+        self.values, self.hps, self.iters, self.log, self.waits = L(), {"lr": []}, [], [], []
         self._forget()
         self.metric_names = L(["epoch", *self._columns()], use_list=True)
         if self.add_time:
@@ -115,7 +117,8 @@ class Recorder(Callback):
         return [self._valid_loss, *(self.learn.metrics if self.valid_metrics else [])]
 
     def before_epoch(self) -> None:
-        self._started, self._is_begun, self.has_row = time.monotonic(), False, False
+        self._started, self._is_begun, self.has_row = time.perf_counter(), False, False
+        self._waited = self.learn.data_wait
         self._train_record = self._valid_record = None
         self.log = [self.learn.epoch]
 
@@ -158,8 +161,10 @@ class Recorder(Callback):
         self.log += row
         self._warn_of_nan()
         self.iters.append(len(self.losses))
+        seconds = time.perf_counter() - self._started
+        self.waits.append((self.learn.data_wait - self._waited) / max(seconds, 1e-9))
         if self.add_time:
-            self.log.append(format_time(time.monotonic() - self._started))
+            self.log.append(format_time(seconds))
         self.learn.logger(self.log)
 
     def _warn_of_nan(self) -> None:
