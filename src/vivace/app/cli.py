@@ -11,6 +11,7 @@ import typer
 from vivace import __version__
 from vivace.core.errors import VivaceError
 
+from .commands.bench import bench
 from .commands.check import check
 from .commands.clean import clean
 from .commands.demo import demo
@@ -58,6 +59,7 @@ def _vivace(
     """Train, understand and ship deep-learning models."""
 
 
+app.command()(bench)
 app.command()(check)
 app.command()(clean)
 app.command()(demo)

@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vivace.core.errors import ArgumentError, DataError
 
-__all__ = ["ImageFolder", "TrainReport", "TrainSettings", "check_folder", "free_folder", "train_folder"]
+if TYPE_CHECKING:
+    from vivace.training.stages import StageReport
+
+__all__ = ["ImageFolder", "TrainReport", "TrainSettings", "bench_folder", "check_folder", "free_folder", "train_folder"]
 
 Say = Callable[[str], None]
 _SPLIT_NAMES = ("train", "valid")
@@ -165,6 +168,31 @@ def train_folder(settings: TrainSettings, say: Say = print) -> TrainReport:
     return report
 
 
+def bench_folder(
+    settings: TrainSettings, n_batches: int = 8, n_workers: int | None = None, say: Say = print
+) -> StageReport:
+    """Measure the stages of what `train_folder` would do with these settings; nothing is written.
+
+    Args:
+        settings: what would be trained on and how.
+        n_batches: how many batches to measure with.
+        n_workers: threads that read; None: one for each core.
+        say: called with each line of text for the person who waits.
+
+    Raises:
+        DataError, ArgumentError: as for `train_folder`.
+    """
+    _check_settings(settings)
+    found = check_folder(settings.folder)
+    say(f"{settings.folder}: {found.n_images} images; {settings.arch} at {settings.size} px")
+
+    from vivace.training.stages import measure_stages
+    from vivace.vision.all import vision_learner
+
+    dls = _make_loaders(settings, found, num_workers=n_workers)
+    return measure_stages(vision_learner(dls, settings.arch, pretrained=False), n_batches)
+
+
 def _check_settings(settings: TrainSettings) -> None:
     import torch
 
@@ -202,7 +230,7 @@ def _skips_reported_at_the_end() -> Iterator[None]:
         yield
 
 
-def _make_loaders(settings: TrainSettings, found: ImageFolder) -> Any:
+def _make_loaders(settings: TrainSettings, found: ImageFolder, **options: Any) -> Any:
     from vivace.vision.all import (
         CategoryBlock,
         DataBlock,
@@ -226,7 +254,9 @@ def _make_loaders(settings: TrainSettings, found: ImageFolder) -> Any:
         item_tfms=Resize(settings.size),
         batch_tfms=aug_transforms(do_flip=settings.flip, max_warp=0.1, max_lighting=0.1),
     )
-    return block.dataloaders(settings.folder, bs=settings.batch_size, device=settings.device, on_error="skip")
+    return block.dataloaders(
+        settings.folder, bs=settings.batch_size, device=settings.device, on_error="skip", **options
+    )
 
 
 def _make_learner(settings: TrainSettings, dls: Any) -> Any:

@@ -26,7 +26,7 @@ from .scaled_decoding import decode_size
 if TYPE_CHECKING:
     from .loader import DataLoader
 
-__all__ = ["choose_fetch", "chunks", "fetch", "fetch_first", "fetch_job", "stream_samples"]
+__all__ = ["choose_fetch", "chunks", "fetch", "fetch_first", "fetch_job", "prepare", "stream_samples"]
 
 _SEQUENTIAL, _GLOBAL_DRAWS = 0x5E9, 0x61
 
@@ -34,7 +34,7 @@ _SEQUENTIAL, _GLOBAL_DRAWS = 0x5E9, 0x61
 def fetch(dl: DataLoader) -> Iterator[Fetched]:
     """The batches of one epoch, before they go to the device."""
     how, n_workers = choose_fetch(dl)
-    _prepare(dl, how, n_workers)
+    prepare(dl, how, n_workers)
     if how == "stream":
         return _stream_batches(dl)
     if how == "columns":
@@ -72,7 +72,7 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
     how, n_workers = choose_fetch(dl)
     if how not in ("threads", "processes"):
         return fetch(dl)
-    _prepare(dl, how, n_workers)
+    prepare(dl, how, n_workers)
     jobs = itertools.islice(_jobs(dl), 1) if dl.on_error == "raise" else _jobs(dl)
     load, assemble = partial(_load, dl), partial(_assemble, dl)
     return (
@@ -82,11 +82,11 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
 
 def fetch_job(dl: DataLoader, job: Job) -> Fetched:
     """The batch of these samples, made in this thread."""
-    _prepare(dl, *choose_fetch(dl))
+    prepare(dl, *choose_fetch(dl))
     return next(fetch_here(iter([job]), partial(_load, dl), partial(_assemble, dl)))
 
 
-def _prepare(dl: DataLoader, how: str, n_workers: int) -> None:
+def prepare(dl: DataLoader, how: str, n_workers: int) -> None:
     """Decide, once for an epoch, how pictures are decoded and whether they are kept."""
     if dl.cache != dl._cache_setting:
         dl._cache, dl._cache_setting = make_cache(dl.cache, n_workers if how == "processes" else 0), dl.cache
