@@ -562,6 +562,9 @@ from vivace.training.schedule import (
     sched_no,
     sched_poly,
 )
+from vivace.training.stages import (
+    measure_stages,
+)
 
 pd = LazyModule("pandas")
 plt = LazyModule("matplotlib.pyplot")
@@ -868,6 +871,7 @@ __all__ = [
     "mae",
     "master_bar",
     "math",
+    "measure_stages",
     "merge",
     "minimum",
     "mish",

@@ -56,7 +56,7 @@ def learner(folder, item=(), batch=(), step=0.0):
     [
         ({"item": [Slow(0.03)]}, "item transforms"),
         ({"batch": [Slow(0.1)]}, "batch transforms"),
-        ({"step": 0.1}, "model"),
+        ({"step": 0.1}, "model step"),
     ],
 )
 def test_the_slow_stage_is_the_limit(photo_folder, slow, limit):

@@ -20,6 +20,7 @@ from vivace.core.randomness import fresh_key, mix, permutation, seed_state, use_
 from . import reading
 from .collate import collate
 from .fetch import Columns, Failure, Fetched, Job, ProcessPool
+from .side_stream import beside_training, pinned
 from .transform import Pipeline
 
 __all__ = ["DataLoader", "DataWarning", "TfmdDL"]
@@ -217,11 +218,12 @@ class DataLoader:
         keep_freed_memory()
         self._follow_seed()
         self.before_iter()
+        finish = beside_training(self._finish, self.device)
         try:
             for fetched in reading.fetch(self):
                 self._check(fetched)
                 if fetched.batch is not None:
-                    yield self._finish(fetched)
+                    yield finish(fetched)
         except Exception:
             self.close()
             raise
@@ -284,7 +286,7 @@ class DataLoader:
     def _finish(self, fetched: Fetched) -> Any:
         batch = fetched.batch
         if self.pin_memory and torch.cuda.is_available():
-            batch = _pin(batch)
+            batch = pinned(batch)  # workers in threads have done so
         if self.device is not None and not _is_on(batch, self.device):
             batch = to_device(batch, self.device, non_blocking=self.pin_memory)
         if len(self.after_batch):
@@ -479,11 +481,3 @@ def _forget_frames(error: BaseException | None) -> None:
 def _is_on(batch: Any, device: torch.device) -> bool:
     """Whether nothing must be moved; quick for the usual batch, a tuple of tensors."""
     return type(batch) is tuple and all(isinstance(part, torch.Tensor) and part.device == device for part in batch)
-
-
-def _pin(batch: Any) -> Any:
-    if isinstance(batch, torch.Tensor):
-        return batch.pin_memory()
-    if isinstance(batch, tuple):
-        return tuple(_pin(b) for b in batch)
-    return [_pin(b) for b in batch] if isinstance(batch, list) else batch

@@ -22,6 +22,7 @@ from vivace.core.randomness import mix, seeded_globals, use_keys
 from .collate import batch_size_of
 from .fetch import Columns, Failure, Fetched, Job, ProcessPool, fetch_here, fetch_in_threads
 from .scaled_decoding import decode_size
+from .side_stream import pinned
 
 if TYPE_CHECKING:
     from .loader import DataLoader
@@ -218,6 +219,8 @@ def _assemble(dl: DataLoader, job: Job, samples: list[Any]) -> Fetched:
         names = [dl.describe(i) for i, s in zip(job.indices, samples, strict=True) if not isinstance(s, Failure)]
         error.args = (f"{error} The batch begins with: {'; '.join(names[:3])}.",)
         raise
+    if dl.pin_memory and torch.cuda.is_available() and multiprocessing.parent_process() is None:
+        batch = pinned(batch)
     return Fetched(batch, np.asarray([k for _, k in good], dtype=np.uint64), failures)
 
 

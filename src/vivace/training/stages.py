@@ -32,8 +32,8 @@ _WARM_UP, _KEY = 2, 0xBE7C
 _READING = ("decode", "item transforms", "collate")
 _ADVICE = {
     "decode": "Opening and decoding files (decode) is the limit. They may be larger than needed: "
-    'resize_images(folder, max_size=…, dest=…) once, or cache="disk" on the loaders, which is as quick from the second epoch on; more cores '
-    "help as far as num_workers uses them.",
+    'resize_images(folder, max_size=…, dest=…) once, or cache="disk" on the loaders, which helps '
+    "from the second epoch on, and in later runs; more cores help as far as num_workers uses them.",
     "item transforms": "The item transforms are the limit: resize by the quicker method, do with aug_transforms on the "
     "batch what is done to each item, or give the loaders more num_workers if there are idle cores.",
     "collate": "Putting samples together (collate) is the limit: fewer and smaller parts in a sample help.",

@@ -572,6 +572,9 @@ from vivace.training.schedule import (
     sched_no,
     sched_poly,
 )
+from vivace.training.stages import (
+    measure_stages,
+)
 from vivace.vision.architectures import (
     Architecture,
     InputConfig,
@@ -1154,6 +1157,7 @@ __all__ = [
     "mask_tensor",
     "master_bar",
     "math",
+    "measure_stages",
     "merge",
     "minimum",
     "mish",
