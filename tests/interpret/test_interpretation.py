@@ -62,6 +62,19 @@ def test_inference_runs_once(interp):
     assert not calls
 
 
+def test_pictures_are_not_kept_in_memory(photo_folder, monkeypatch):
+    kept = []
+    monkeypatch.setattr("vivace.core.picture_cache.MemoryCache.keep", lambda _, key, picture: kept.append(key))
+    dls = ImageDataLoaders.from_folder(
+        photo_folder, valid_pct=0.4, seed=1, item_tfms=Resize(16), bs=8, num_workers=0, device="cpu"
+    )
+    learn = Learner(dls, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3)))
+    ClassificationInterpretation.from_learner(learn).plot_top_losses(4)
+    assert not kept
+    learn.validate()
+    assert kept, "training keeps them"
+
+
 def test_planted_wrong_labels_are_found_first():
     rng = np.random.default_rng(0)
     true = rng.integers(0, 3, 300)

@@ -54,7 +54,7 @@ class Interpretation:
     def from_learner(cls, learn: Learner, ds_idx: int = 1, dl: Any = None, act: Any = None) -> Self:
         """Predict a data set (0: training, 1: validation) or a loader, and keep what is needed to interpret it."""
         dl = learn.dls[ds_idx] if dl is None else dl
-        if getattr(dl, "shuffle", False) or getattr(dl, "drop_last", False):
+        if hasattr(dl, "new"):  # a copy also keeps no pictures: each is read once, so memory stays flat
             dl = dl.new(shuffle=False, drop_last=False)
         preds, targs, decoded, losses = learn.get_preds(dl=dl, with_decoded=True, with_loss=True, act=act)
         if targs is None or losses is None:
