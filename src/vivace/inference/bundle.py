@@ -12,7 +12,8 @@ import os
 import platform
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
+from .limits import check_pixels, refuse_large_results, weights_bound
 from .program import CONSTANT_PREFIX, read_program, write_program
 from .spec import call_checked, find_class, make_module, make_transform, module_spec, to_json, transform_spec
 
@@ -119,7 +121,7 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "versions": {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": _versions(),
         "model": _model_spec(learn),
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
@@ -129,6 +131,17 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "bs": getattr(dl, "bs", None),
         "metrics": {k: float(v) for k, v in record.items() if isinstance(v, (int, float))},
     }
+
+
+def _versions() -> dict[str, str]:
+    """What the model was made with: the libraries that build it and prepare its input."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    for name in ("torchvision", "timm", "numpy", "pillow", "safetensors"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -282,7 +295,31 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise BundleError(f"{path} is no vivace model: its manifest does not say so.")
     if not isinstance(manifest.get("format_version"), int) or manifest["format_version"] > FORMAT_VERSION:
         raise BundleError(f"{path} was made by a newer vivace ({manifest.get('versions')}): pip install -U vivace.")
+    wrong = next((key for key, is_proper in _PROPER.items() if not is_proper(manifest.get(key))), None)
+    if wrong is not None:
+        raise BundleError(f"The manifest of {path} has no proper {wrong!r}: the file was changed or is damaged.")
     return manifest
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(isinstance(v, kind) for v in value)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value <= 1 << 20
+
+
+_PROPER: dict[str, Callable[[Any], bool]] = {
+    "model": lambda value: isinstance(value, dict),
+    "loss": lambda value: value is None or isinstance(value, dict),
+    "parts": _is_list_of(list),
+    "after_item": _is_list_of(dict),
+    "after_batch": _is_list_of(dict),
+    "n_inp": _is_count,
+    "bs": lambda value: value is None or _is_count(value),
+    "metrics": lambda value: isinstance(value, dict) and all(type(v) in (int, float) for v in value.values()),
+    "versions": lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
+}
 
 
 def load_learner(
@@ -318,7 +355,8 @@ def load_learner(
     elif program is not None:
         made = read_program(program, weights | constants)
     else:
-        made = _make_model(manifest.get("model"), path)
+        with weights_bound(weights):
+            made = _make_model(manifest["model"], path)
     try:
         made.load_state_dict(weights, assign=any(p.is_meta for p in made.parameters()))
     except RuntimeError as error:
@@ -326,11 +364,11 @@ def load_learner(
     dls = _make_loaders(manifest, trust)
     learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
-    learn.builder = manifest["model"] if "builder" in (manifest.get("model") or {}) else None
+    learn.builder = manifest["model"] if "builder" in manifest["model"] else None
     learn.to("cpu" if cpu else learn.runtime.device)
     made.eval()
     if check and samples:
-        _check(path, learn, samples)
+        _check(path, learn, samples, is_users=model is not None)
     return learn
 
 
@@ -348,26 +386,43 @@ def _why(spec: dict[str, Any]) -> str:
     return f" ({str(spec['not_recorded'])[:300]})" if "not_recorded" in spec else ""
 
 
-def _make_model(spec: Any, path: Path) -> nn.Module:
-    if not isinstance(spec, dict):
-        raise BundleError(f"The manifest of {path} does not say what its model is.")
+def _make_model(spec: dict[str, Any], path: Path) -> nn.Module:
     if "modules" in spec:
-        return make_module(spec["modules"])
+        try:
+            return make_module(spec["modules"])
+        except RecursionError as error:
+            raise BundleError(f"The manifest of {path} nests its layers too deeply.") from error
     if "class" in spec:
         raise BundleError(
             f"The model in {path} is of the class {spec['class']}, which vivace cannot build by itself"
             f"{_why(spec)}: make one and "
             f"give it, load_learner({path.name!r}, model={str(spec['class']).split(':')[-1]}(...))."
         )
-    name = spec.get("builder")
-    if name not in _BUILDERS:
+    name, args = spec.get("builder"), spec.get("args", {})
+    if not isinstance(name, str) or name not in _BUILDERS:
         raise UnsafeFileError(
             f"The manifest of {path} wants to call {name!r}, which builds no model of vivace; it was not called."
         )
+    _check_builder_args(args, path)
     import importlib
 
-    module, _, function = str(name).rpartition(".")
-    return call_checked(getattr(importlib.import_module(module), function), spec.get("args", {}), str(name))  # type: ignore[no-any-return]
+    module, _, function = name.rpartition(".")
+    return call_checked(getattr(importlib.import_module(module), function), args, name)  # type: ignore[no-any-return]
+
+
+def _check_builder_args(args: Any, path: Path) -> None:
+    """Refuse arguments that would fetch something, open another file, or build what no picture needs."""
+    if not isinstance(args, dict) or not isinstance(args.get("arch"), str):
+        raise BundleError(f"The manifest of {path} does not name the architecture of its model.")
+    if args.get("pretrained") is not False or args.get("weights") is not None:
+        raise UnsafeFileError(
+            f"The manifest of {path} wants other weights than those in the file (`pretrained` or `weights`): they were "
+            "neither downloaded nor opened."
+        )
+    unsafe = [k for k, v in args.items() if isinstance(v, dict)]  # such as a class, which would be called
+    if unsafe:
+        raise UnsafeFileError(f"The manifest of {path} gives its model {unsafe[0]!r} as {args[unsafe[0]]!r:.60}.")
+    check_pixels(args.get("img_size"))
 
 
 def _make_loss(spec: Any) -> Any:
@@ -387,13 +442,10 @@ class _NoLoss:
 
 
 def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders:
-    for key in ("parts", "after_item", "after_batch"):
-        if not isinstance(manifest.get(key), list):
-            raise BundleError(f"The manifest has no proper {key!r}.")
     parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
-    n_inp = manifest.get("n_inp", 1)
+    n_inp = manifest["n_inp"]
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
         for dl in loaders:
@@ -407,18 +459,26 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     return DataLoaders(*made)
 
 
-def _check(path: Path, learn: Learner, samples: dict[str, Tensor]) -> None:
+def _check(path: Path, learn: Learner, samples: dict[str, Tensor], *, is_users: bool) -> None:
     inputs = [samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")]
     wanted = samples.get(f"{_CHECK}output")
     if wanted is None or not inputs:
         return
+    if not is_users:
+        refuse_large_results(learn.model, tuple(inputs))
     try:
         with torch.no_grad():
             found = learn.model(*(x.to(learn.runtime.device) for x in inputs))
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except UnsafeFileError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
         raise BundleError(f"The model in {path} cannot compute its own sample: {error}") from error
-    found = plain_tensor(found).cpu()
-    if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3):
+    found = plain_tensor(found).cpu() if isinstance(found, Tensor) else found
+    if (
+        not isinstance(found, Tensor)
+        or found.shape != wanted.shape
+        or not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3)
+    ):
         raise BundleError(
             f"{path} does not predict here what it predicted when it was exported; the file was changed, or a library "
             "computes differently. load_learner(..., check=False) loads it all the same."

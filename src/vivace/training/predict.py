@@ -361,7 +361,13 @@ def _is_several(learn: Learner, item: Any) -> bool:
     """Whether it is a list of items: of files or pictures, for a model that takes one of them."""
     if not isinstance(item, (list, L)) or not item or getattr(learn.dls.train_ds, "n_inp", 1) != 1:
         return False
-    return all(isinstance(one, (str, os.PathLike, bytes, Image.Image)) for one in item)
+    # Of a data set without transforms, a list of arrays may be one item.
+    makes_items = hasattr(learn.dls.train_ds, "tls")
+    return all(
+        isinstance(one, (str, os.PathLike, bytes, Image.Image))
+        or (makes_items and isinstance(one, (np.ndarray, Tensor)) and one.ndim > 1)
+        for one in item
+    )
 
 
 def finish_prediction(learn: Learner, dl: Any, batch: tuple[Any, ...], raw: Any, with_input: bool) -> tuple[Any, ...]:
