@@ -52,6 +52,7 @@ class PILBase(Image.Image):
     open_mode: ClassVar[str | None] = "RGB"
     tensor_type: ClassVar[type[TensorImageBase]] = TensorImage
     show_options: ClassVar[dict[str, Any]] = {}
+    kind: ClassVar[str] = "image"  # what it is as a target
 
     def _new(self, im: Any) -> Self:  # Pillow makes the results of its operations with this
         return type(self)._of(super()._new(im))
@@ -180,6 +181,7 @@ class PILMask(PILBase):
 
     open_mode = "L"
     tensor_type = TensorMask
+    kind = "mask"
     show_options: ClassVar[dict[str, Any]] = {"alpha": 0.5, "cmap": "tab20", "interpolation": "nearest"}
 
     @classmethod
