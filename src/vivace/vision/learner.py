@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from vivace.core.basics import defaults
 from vivace.core.errors import ArgumentError, ItemError
+from vivace.core.types import TensorImage
 from vivace.data.transforms import Normalize
 from vivace.nn.conv import ActivationClass
 from vivace.nn.groups import default_split
@@ -50,7 +51,9 @@ def image_channels(dls: Any) -> int:
             sample = dataset[index]
         except (ItemError, OSError):
             continue
-        image = sample[0] if isinstance(sample, list | tuple) else sample
+        image = sample
+        while isinstance(image, list | tuple) and image:
+            image = image[0]
         if hasattr(image, "getbands"):
             return len(image.getbands())
         if isinstance(image, Tensor) and image.dim() == 3:
@@ -62,7 +65,8 @@ def image_channels(dls: Any) -> int:
 def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     """Make `dls` normalise as the network's training did, unless it normalises already.
 
-    Grey images get the mean of the three colours; for other numbers of channels nothing is known and nothing done.
+    Grey images get the mean of the three colours; images with other numbers of channels are normalised by the statistics
+    of one of their own batches.
     """
     after_batch = getattr(dls, "after_batch", None)
     if after_batch is None or any(isinstance(transform, Normalize) for transform in after_batch.fs):
@@ -70,8 +74,9 @@ def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     mean, std = list(config.mean), list(config.std)
     if n_in == 1:
         mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-    if n_in == len(mean):
-        dls.add_tfms([Normalize.from_stats(mean, std)], "after_batch")
+    normalize = Normalize.from_stats(mean, std) if n_in == len(mean) else Normalize()
+    normalize.setup(dls.train)
+    dls.add_tfms([normalize], "after_batch")
 
 
 def outputs_of(dls: Any, n_out: int | None) -> int:
@@ -83,8 +88,8 @@ def outputs_of(dls: Any, n_out: int | None) -> int:
     found = get_c(dls) if n_out is None else n_out
     if not found:
         raise ArgumentError(
-            "The number of outputs cannot be told from this data (`dls.c` is missing or 0): pass `n_out`, such as "
-            "the number of classes."
+            "The number of outputs cannot be told from this data (`dls.c` is missing or 0): name the classes, such as "
+            "MaskBlock(codes=[...]), or pass `n_out`."
         )
     return found
 
@@ -256,15 +261,18 @@ def unet_learner(
 
     Args:
         dls: the loaders; one batch is read to learn the size of the images.
-        arch: see `vision_learner`, as are all up to `moms`.
+        n_out: channels of the output; by default the number of the masks' codes, or the channels of images as targets.
+        arch: see `vision_learner`, as are all others up to `moms`.
         cut: see `create_unet_model`, as are all that follow.
 
     Raises:
         ArgumentError: the architecture has no maps to tap, or the number of outputs is unknown.
         DownloadError: the weights cannot be had.
     """
+    images, *targets = dls.one_batch()
+    if n_out is None and targets and isinstance(targets[0], TensorImage) and targets[0].ndim == 4:
+        n_out = targets[0].shape[1]
     n_out = outputs_of(dls, n_out)
-    images = dls.one_batch()[0]
     img_size = tuple(images.shape[-2:])
     n_in = int(images.shape[1]) if n_in is None else n_in
     norm_name = norm_type.name if isinstance(norm_type, NormType) else norm_type
