@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vivace.core.basics import defaults
 from vivace.core.errors import ArgumentError, ItemError
 from vivace.core.types import TensorImage
-from vivace.data.transforms import Normalize
+from vivace.data.transforms import IntToFloatTensor, Normalize
 from vivace.nn.conv import ActivationClass
 from vivace.nn.groups import default_split
 from vivace.nn.init import InitFunction
@@ -22,6 +22,7 @@ from vivace.training.optimizers import Adam
 from .architectures import ArchitectureLike, InputConfig, architecture_name, input_config
 from .body import Cut
 from .models import create_vision_model
+from .points import AddMaskCodes
 from .unet import create_unet_model
 
 __all__ = ["cnn_learner", "get_c", "unet_learner", "vision_learner"]
@@ -92,6 +93,18 @@ def outputs_of(dls: Any, n_out: int | None) -> int:
             "MaskBlock(codes=[...]), or pass `n_out`."
         )
     return found
+
+
+def _expect_masks(dls: Any, n_out: int, loss_func: Any) -> None:
+    """Let masks with values that the loss does not take be refused, by name, when they are read."""
+    if loss_func is not None and not hasattr(loss_func, "ignore_index"):
+        return  # a loss of the user's: what it takes is not known
+    after_batch = getattr(getattr(dls, "after_batch", None), "fs", ())
+    divisors = [transform.div_mask for transform in after_batch if isinstance(transform, IntToFloatTensor)]
+    for part in getattr(getattr(dls, "train_ds", None), "tls", ()):
+        for transform in part.tfms:
+            if isinstance(transform, AddMaskCodes):
+                transform.expect(n_out, getattr(loss_func, "ignore_index", None), *divisors[:1])
 
 
 def model_builder(arch: ArchitectureLike, n_out: int, **options: Any) -> dict[str, Any] | None:
@@ -273,6 +286,7 @@ def unet_learner(
     if n_out is None and targets and isinstance(targets[0], TensorImage) and targets[0].ndim == 4:
         n_out = targets[0].shape[1]
     n_out = outputs_of(dls, n_out)
+    _expect_masks(dls, n_out, loss_func)
     img_size = tuple(images.shape[-2:])
     n_in = int(images.shape[1]) if n_in is None else n_in
     norm_name = norm_type.name if isinstance(norm_type, NormType) else norm_type
