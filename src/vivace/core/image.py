@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from struct import error as struct_error
 from typing import Any, ClassVar, Self
@@ -247,23 +247,29 @@ class _Decoding(threading.local):
 
     needed: tuple[int, int] | None = None
     cache: PictureCache | None = None
+    then: Callable[[Image.Image], Image.Image] | None = None
 
 
 _decoding = _Decoding()
 
 
 @contextmanager
-def decode_at_least(size: tuple[int, int] | None, cache: PictureCache | None = None) -> Iterator[None]:
+def decode_at_least(
+    size: tuple[int, int] | None,
+    cache: PictureCache | None = None,
+    then: Callable[[Image.Image], Image.Image] | None = None,
+) -> Iterator[None]:
     """While this lasts, in this thread, pictures may be decoded smaller, though no smaller than (width, height).
 
-    With a `cache`, those that it keeps are not decoded at all.
+    With a `cache`, those that it keeps are not decoded at all. `then` is done to pictures from files; they are kept as
+    it leaves them.
     """
-    before = _decoding.needed, _decoding.cache
-    _decoding.needed, _decoding.cache = size, cache
+    before = _decoding.needed, _decoding.cache, _decoding.then
+    _decoding.needed, _decoding.cache, _decoding.then = size, cache, then
     try:
         yield
     finally:
-        _decoding.needed, _decoding.cache = before
+        _decoding.needed, _decoding.cache, _decoding.then = before
 
 
 def _load_opened(image: Image.Image) -> None:
@@ -291,16 +297,19 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
         os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
     )
     needed = _decoding.needed if needed is None else needed
+    then = _decoding.then
     if _decoding.cache is None or not isinstance(fn, (str, os.PathLike)):
-        return _decoded(fn, name, mode, needed)
+        whole = _decoded(fn, name, mode, needed)
+        return whole if then is None else then(whole)
     try:
         status = os.stat(fn)
     except OSError:  # let the usual way say what is wrong
         return _decoded(fn, name, mode, needed)
-    key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed)
+    key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed, None if then is None else repr(then))
     kept = _decoding.cache.find(key)
     if kept is None:
         kept = _decoded(fn, name, mode, needed)
+        kept = kept if then is None else then(kept)
         _decoding.cache.keep(key, kept)
     return kept
 

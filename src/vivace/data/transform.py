@@ -215,6 +215,14 @@ class Transform:
         """Return the least (width, height) that a picture needs for this transform; None: all its pixels matter."""
         return None
 
+    def alike_for_all(self, split_idx: int | None) -> Callable[[Any], Any] | None:
+        """Return what this does to every decoded picture alike, before anything random; None: nothing.
+
+        It takes and gives a Pillow image, and its repr tells it from others: pictures are kept as it leaves them.
+        Calling the transform afterwards gives the same, to the bit, as calling it alone.
+        """
+        return None
+
     def as_module(self) -> nn.Module | None:
         """Return what this does to one picture in validation as a module, for export; None: it cannot be one.
 
