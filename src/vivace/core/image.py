@@ -52,6 +52,7 @@ class PILBase(Image.Image):
     open_mode: ClassVar[str | None] = "RGB"
     tensor_type: ClassVar[type[TensorImageBase]] = TensorImage
     show_options: ClassVar[dict[str, Any]] = {}
+    kind: ClassVar[str] = "image"  # what it is as a target
 
     def _new(self, im: Any) -> Self:  # Pillow makes the results of its operations with this
         return type(self)._of(super()._new(im))
@@ -180,19 +181,23 @@ class PILMask(PILBase):
 
     open_mode = "L"
     tensor_type = TensorMask
+    kind = "mask"
+    filename: str = ""
     show_options: ClassVar[dict[str, Any]] = {"alpha": 0.5, "cmap": "tab20", "interpolation": "nearest"}
 
     @classmethod
     def create(cls, fn: Any, **kwargs: Any) -> Self:
-        """Open a mask; a palette image gives its indices, not its colours."""
-        if isinstance(fn, (str, os.PathLike, bytes, bytearray)) or hasattr(fn, "read"):
-            image = load_image(fn, None)
-            if image.mode == "P":
-                return cls._of(_from_array(np.array(image)))
-            if image.mode in ("I", "I;16"):
-                return cls._of(_from_array(np.array(image).clip(0, 255).astype(np.uint8)))
-            return cls._of(image if image.mode == "L" else image.convert("L"))
-        return super().create(fn, **kwargs)
+        """Open a mask; a palette image gives its indices, not its colours. Its `filename` is kept for messages."""
+        if not (isinstance(fn, (str, os.PathLike, bytes, bytearray)) or hasattr(fn, "read")):
+            return super().create(fn, **kwargs)
+        image = load_image(fn, None)
+        if image.mode == "P":
+            image = _from_array(np.array(image))
+        elif image.mode in ("I", "I;16"):
+            image = _from_array(np.array(image).clip(0, 255).astype(np.uint8))
+        mask = cls._of(image if image.mode == "L" else image.convert("L"))
+        mask.filename = os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else ""
+        return mask
 
 
 def _channels_last(x: Tensor) -> np.ndarray[Any, Any]:
