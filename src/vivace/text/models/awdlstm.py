@@ -184,4 +184,3 @@ def awd_lstm_clas_split(model: nn.Module) -> list[list[nn.Parameter]]:
     """Return the parameters of a classifier in groups: the embedding, each LSTM, the head."""
     encoder, head = model[0].module, model[1]  # type: ignore[index]
     return [params(encoder.encoder), *(params(rnn) for rnn in encoder.rnns), params(head)]
-

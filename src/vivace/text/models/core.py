@@ -1,4 +1,4 @@
-"""What stands on an encoder: the decoder of a language model, the pooling head of a classifier, and both models whole."""
+"""What stands on an encoder: the decoder of a language model, the head of a classifier, and both models whole."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Architecture(NamedTuple):
     clas_split: Callable[[nn.Module], Groups]
 
 
-_ARCHITECTURES = {
+ARCHITECTURES = {
     "AWD_LSTM": Architecture(
         AWD_LSTM, awd_lstm_lm_config, awd_lstm_clas_config, awd_lstm_lm_split, awd_lstm_clas_split
     ),
@@ -65,10 +65,12 @@ def find_architecture(arch: Any) -> Architecture | None:
         ArgumentError: it is a name that is not known.
     """
     if not isinstance(arch, str):
-        return next((known for known in _ARCHITECTURES.values() if known.cls is arch), None)
-    if arch not in _ARCHITECTURES:
-        raise ArgumentError(f"There is no encoder {arch!r}; known: {', '.join(_ARCHITECTURES)}.{suggest(arch, _ARCHITECTURES)}")
-    return _ARCHITECTURES[arch]
+        return next((known for known in ARCHITECTURES.values() if known.cls is arch), None)
+    if arch not in ARCHITECTURES:
+        raise ArgumentError(
+            f"There is no encoder {arch!r}; known: {', '.join(ARCHITECTURES)}.{suggest(arch, ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[arch]
 
 
 @runtime_checkable
@@ -139,8 +141,8 @@ class SentenceEncoder(nn.Module):
 
     Args:
         bptt: words in a piece, at most.
-        module: the encoder: `(batch, steps)` to `(batch, steps, features)`. One that has no method `read`, as `AWD_LSTM`
-            has, is called as it is, after its `reset()` if it has one: then it sees the padding before a text, too.
+        module: the encoder: `(batch, steps)` to `(batch, steps, features)`. One without the method `read` that
+            `AWD_LSTM` has is called as it is, after its `reset()` if it has one: it sees padding before a text, too.
         pad_idx: the number of the padding.
         max_len: how many words at the end of a text the head sees; None: all.
     """
@@ -162,7 +164,7 @@ class SentenceEncoder(nn.Module):
         Texts are moved to begin where a piece begins, and to end in the last piece. So the columns are not those of
         `inp`: at most `max_len` words and two pieces of them are left.
         """
-        n_rows, n_columns = inp.shape
+        n_columns = inp.shape[1]
         n_pieces = max(1, math.ceil(n_columns / self.bptt))
         size = math.ceil(n_columns / n_pieces)
         first, length = text_span(inp, self.pad_idx)
@@ -274,7 +276,7 @@ def get_language_model(
         settings.pop(name, default) for name, default in (("tie_weights", True), ("output_p", 0.0), ("out_bias", True))
     )
     encoder = (known.cls if known else arch)(vocab_sz, **settings)
-    tied = encoder.encoder if tie_weights else None
+    tied: Any = encoder.encoder if tie_weights else None
     return SequentialRNN(encoder, LinearDecoder(vocab_sz, settings["emb_sz"], output_p, tied, out_bias))
 
 

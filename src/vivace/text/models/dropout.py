@@ -60,7 +60,9 @@ class WeightDropout(nn.Module):
         own = dict(module.named_parameters(recurse=False))
         for name in self.layer_names:
             if name not in own:
-                raise ArgumentError(f"{type(module).__name__} has no weight {name!r}; it has {', '.join(own) or 'none'}.")
+                raise ArgumentError(
+                    f"{type(module).__name__} has no weight {name!r}; it has {', '.join(own) or 'none'}."
+                )
             delattr(module, name)
             self.register_parameter(f"{name}_raw", own[name])
         self.reset()
