@@ -40,6 +40,9 @@ MANIFEST, WEIGHTS, PROGRAM = "manifest.json", "weights.safetensors", "program.js
 _CHECK = "__check__."
 MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
+    "vivace.text.models.core.get_language_model",
+    "vivace.text.models.core.get_text_classifier",
+    "vivace.text.models.hugging_face.create_hf_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
@@ -121,6 +124,7 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "versions": {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "model": _model_spec(learn),
+        "learner": _class_name(type(learn)) if type(learn).__module__.startswith("vivace.") else None,
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
@@ -129,6 +133,10 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "bs": getattr(dl, "bs", None),
         "metrics": {k: float(v) for k, v in record.items() if isinstance(v, (int, float))},
     }
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -324,7 +332,8 @@ def load_learner(
     except RuntimeError as error:
         raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
     dls = _make_loaders(manifest, trust)
-    learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
+    learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
+    learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
     learn.builder = manifest["model"] if "builder" in (manifest.get("model") or {}) else None
     learn.to("cpu" if cpu else learn.runtime.device)
