@@ -24,14 +24,14 @@ from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
-from vivace.data.loader import TfmdDL
+from vivace.data.loader import DataLoader, TfmdDL
 from vivace.data.loaders import DataLoaders
 from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
 from .program import CONSTANT_PREFIX, read_program, write_program
-from .spec import call_checked, find_class, make_module, make_transform, module_spec, to_json, transform_spec
+from .spec import call_checked, find_class, from_json, make_module, make_transform, module_spec, to_json, transform_spec
 
 __all__ = ["export", "load_learner", "read_manifest"]
 
@@ -129,14 +129,26 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
         "after_item": _specs(getattr(dl, "after_item", [])),
+        "before_batch": _specs(getattr(dl, "before_batch", [])),
         "after_batch": _specs(getattr(dl, "after_batch", [])),
         "bs": getattr(dl, "bs", None),
+        "dl_type": _loader_spec(dl),
         "metrics": {k: float(v) for k, v in record.items() if isinstance(v, (int, float))},
     }
 
 
 def _class_name(cls: type) -> str:
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _loader_spec(dl: Any) -> dict[str, Any] | None:
+    """The class of loader that new items need, with its own settings; None for the usual one."""
+    cls = type(dl)
+    if not isinstance(dl, DataLoader) or cls in (DataLoader, TfmdDL) or not cls.__module__.startswith("vivace."):
+        return None
+    settings = {name: getattr(dl, name) for name in cls.own_settings}
+    plain = {name: value for name, value in settings.items() if not callable(value)}  # of functions the default
+    return {"type": _class_name(cls), "args": {k: to_json(v) for k, v in plain.items()}}
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -402,6 +414,7 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
+    before_batch = Pipeline([make_transform(s, trust) for s in manifest.get("before_batch", [])], split_idx=1)
     n_inp = manifest.get("n_inp", 1)
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
@@ -409,8 +422,21 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
             dl.n_inp = n_inp
         return DataLoaders(*loaders)
     dataset = Datasets([], tfms=parts, n_inp=n_inp, do_setup=False)
+    spec = manifest.get("dl_type")
+    cls = TfmdDL if spec is None else find_class(spec.get("type"), (DataLoader,))
+    settings = {} if spec is None else {name: from_json(value) for name, value in spec.get("args", {}).items()}
+    if not set(settings) <= set(cls.own_settings):
+        raise BundleError(f"The manifest gives {cls.__name__} settings that it does not have: {sorted(settings)}.")
     made = [
-        TfmdDL(dataset, bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch, split_idx=1)
+        cls(
+            dataset,
+            bs=manifest.get("bs") or 64,
+            after_item=after_item,
+            before_batch=before_batch,
+            after_batch=after_batch,
+            split_idx=1,
+            **settings,
+        )
         for _ in range(2)
     ]
     return DataLoaders(*made)

@@ -1,4 +1,4 @@
-"""What `from vivace.text.all import *` brings: rules for texts, and everything of `vivace.basics`."""
+"""What `from vivace.text.all import *` brings: texts, their loaders, and everything of `vivace.basics`."""
 
 from __future__ import annotations
 
@@ -370,6 +370,29 @@ from vivace.nn.xresnet import (
     xse_resnext101,
     xsenet154,
 )
+from vivace.text.data import (
+    TextBlock,
+    TextDataLoaders,
+)
+from vivace.text.huggingface import (
+    HFTokenizer,
+)
+from vivace.text.lm_loader import (
+    LMDataLoader,
+)
+from vivace.text.numericalize import (
+    Numericalize,
+    make_vocab,
+)
+from vivace.text.padding import (
+    Pad_Chunk,
+    Pad_Input,
+    ReverseText,
+    pad_chunk,
+    pad_input,
+    pad_input_chunk,
+    reverse_text,
+)
 from vivace.text.rules import (
     BOS,
     EOS,
@@ -380,14 +403,46 @@ from vivace.text.rules import (
     TK_UP,
     TK_WREP,
     UNK,
+    extend_defaults,
     fix_html,
     lowercase,
     replace_all_caps,
     replace_maj,
     replace_rep,
+    replace_space,
     replace_wrep,
     rm_useless_spaces,
     spec_add_spaces,
+)
+from vivace.text.sorted_loader import (
+    SortedDL,
+)
+from vivace.text.subwords import (
+    SentencePieceTokenizer,
+    SubwordTokenizer,
+)
+from vivace.text.tokenizer import (
+    Tokenizer,
+)
+from vivace.text.tokenizing import (
+    TokenizeWithRules,
+    load_tokenized_csv,
+    parallel_tokenize,
+    tokenize1,
+    tokenize_csv,
+    tokenize_df,
+    tokenize_files,
+    tokenize_folder,
+    tokenize_texts,
+)
+from vivace.text.types import (
+    LMTensorText,
+    TensorText,
+)
+from vivace.text.words import (
+    BaseTokenizer,
+    SpacyTokenizer,
+    WordTokenizer,
 )
 from vivace.training.callback import (
     Callback,
@@ -584,6 +639,7 @@ from vivace.training.schedule import (
 
 pd = LazyModule("pandas")
 plt = LazyModule("matplotlib.pyplot")
+extend_defaults()  # gives `defaults` the lists of rules that scripts change
 extend_path()  # gives `Path` the `ls` that notebooks use
 
 __all__ = [
@@ -606,6 +662,7 @@ __all__ = [
     "BOS",
     "BalancedAccuracy",
     "BaseLoss",
+    "BaseTokenizer",
     "BatchNorm",
     "BatchNorm1dFlat",
     "BrierScore",
@@ -669,6 +726,7 @@ __all__ = [
     "GradientAccumulation",
     "GradientClip",
     "GrandparentSplitter",
+    "HFTokenizer",
     "HammingLoss",
     "HammingLossMulti",
     "Hook",
@@ -692,6 +750,8 @@ __all__ = [
     "JaccardMulti",
     "L",
     "L1LossFlat",
+    "LMDataLoader",
+    "LMTensorText",
     "LRFinder",
     "LabelSmoothingCrossEntropy",
     "LabelSmoothingCrossEntropyFlat",
@@ -723,11 +783,14 @@ __all__ = [
     "NoneReduce",
     "NormType",
     "Normalize",
+    "Numericalize",
     "OneHotEncode",
     "OptimWrapper",
     "Optimizer",
     "OriginLayer",
     "PAD",
+    "Pad_Chunk",
+    "Pad_Input",
     "ParamScheduler",
     "ParameterModule",
     "PartialLambda",
@@ -759,6 +822,7 @@ __all__ = [
     "RegressionSetup",
     "ResBlock",
     "ResizeBatch",
+    "ReverseText",
     "RocAuc",
     "RocAucBinary",
     "RocAucMulti",
@@ -776,6 +840,7 @@ __all__ = [
     "SegmentationInterpretation",
     "Self",
     "SelfAttention",
+    "SentencePieceTokenizer",
     "SeparableBlock",
     "SequentialEx",
     "ShortEpochCallback",
@@ -784,7 +849,10 @@ __all__ = [
     "SimpleCNN",
     "SimpleSelfAttention",
     "SkipToEpoch",
+    "SortedDL",
+    "SpacyTokenizer",
     "SpearmanCorrCoef",
+    "SubwordTokenizer",
     "Swish",
     "SwishJit",
     "TK_MAJ",
@@ -800,7 +868,10 @@ __all__ = [
     "TensorMask",
     "TensorMultiCategory",
     "TensorPoint",
+    "TensorText",
     "TerminateOnNaNCallback",
+    "TextBlock",
+    "TextDataLoaders",
     "TfmdDL",
     "TfmdLists",
     "TimeDistributed",
@@ -809,6 +880,8 @@ __all__ = [
     "TitledStr",
     "TitledTuple",
     "ToTensor",
+    "TokenizeWithRules",
+    "Tokenizer",
     "TorchMetricAdapter",
     "TrackerCallback",
     "TrainEvalCallback",
@@ -820,6 +893,7 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WordTokenizer",
     "XResNet",
     "accuracy",
     "accuracy_multi",
@@ -893,9 +967,11 @@ __all__ = [
     "load_learner",
     "load_model",
     "load_pickle",
+    "load_tokenized_csv",
     "loss_for_kind",
     "lowercase",
     "mae",
+    "make_vocab",
     "master_bar",
     "math",
     "merge",
@@ -923,6 +999,10 @@ __all__ = [
     "one_hot_decode",
     "one_param",
     "os",
+    "pad_chunk",
+    "pad_input",
+    "pad_input_chunk",
+    "parallel_tokenize",
     "params",
     "parent_label",
     "partial",
@@ -940,9 +1020,11 @@ __all__ = [
     "replace_all_caps",
     "replace_maj",
     "replace_rep",
+    "replace_space",
     "replace_wrep",
     "requires_grad",
     "retype",
+    "reverse_text",
     "rm_useless_spaces",
     "rmse",
     "save_model",
@@ -985,6 +1067,12 @@ __all__ = [
     "to_float",
     "to_half",
     "to_np",
+    "tokenize1",
+    "tokenize_csv",
+    "tokenize_df",
+    "tokenize_files",
+    "tokenize_folder",
+    "tokenize_texts",
     "top_k_accuracy",
     "torch",
     "total_params",

@@ -33,6 +33,7 @@ from .pretrained import (
     read_vocab,
     read_weights,
     text_vocab,
+    tokenizer_of,
 )
 from .rules import BOS, PAD, UNK
 
@@ -40,6 +41,8 @@ __all__ = ["LMLearner", "TextLearner", "language_model_learner", "text_classifie
 
 _LM_BUILDER = "vivace.text.models.core.get_language_model"
 _CLASSIFIER_BUILDER = "vivace.text.models.core.get_text_classifier"
+
+_FILLER = "xxfake"  # what fills a vocabulary up to a round size
 
 PathLike = str | os.PathLike[str]
 _AnyTextLearner = TypeVar("_AnyTextLearner", bound="TextLearner")
@@ -176,14 +179,15 @@ class LMLearner(TextLearner):
         dl = self.dls.test_dl([text])
         ids = dl.dataset[0][0].tolist()
         vocab = text_vocab(self.dls)
-        banned = [vocab.index(UNK)] if no_unk and UNK in vocab else []
+        banned = {i for i, word in enumerate(vocab) if word == _FILLER or (no_unk and word == UNK)}
         limit = self.model.max_len if isinstance(self.model, HFModel) else None
         ids = generate(
             self.model, ids, n_words, device=self.runtime.device, only_last_word=only_last_word, max_len=limit,
             banned=banned, min_p=min_p, temperature=temperature,
         )  # fmt: skip
         tokens = [vocab[i] for i in ids if vocab[i] not in (BOS, PAD)]
-        return " ".join(decoder(tokens))
+        tokenizer = tokenizer_of(self.dls)
+        return " ".join(decoder(tokens)) if tokenizer is None else str(tokenizer.decodes(decoder(tokens)))
 
     def get_preds(
         self,

@@ -18,6 +18,7 @@ from vivace.data.urls import URLs
 from vivace.training.checkpoint import read_state
 
 from .rules import PAD
+from .tokenizer import TextTransform
 
 __all__ = [
     "clean_raw_keys",
@@ -29,6 +30,7 @@ __all__ = [
     "read_vocab",
     "read_weights",
     "text_vocab",
+    "tokenizer_of",
 ]
 
 WEIGHT_SUFFIXES, VOCAB_SUFFIXES = (".pth", ".safetensors"), (".pkl", ".json", ".txt")
@@ -179,6 +181,12 @@ def text_vocab(dls: Any) -> list[str]:
             "This data has no vocabulary of words: make it with TextDataLoaders, or a DataBlock with a TextBlock."
         )
     return list(vocab)
+
+
+def tokenizer_of(dls: Any) -> TextTransform | None:
+    """Return the transform that splits the texts of `dls`, if there is one."""
+    parts = getattr(getattr(dls, "train_ds", None), "tls", [])
+    return next((t for part in parts for t in part.tfms if isinstance(t, TextTransform)), None)
 
 
 def pad_idx_of(dls: Any) -> int:
