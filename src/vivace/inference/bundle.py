@@ -42,7 +42,7 @@ MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
     "vivace.text.models.core.get_language_model",
     "vivace.text.models.core.get_text_classifier",
-    "vivace.text.models.hugging_face.create_hf_model",
+    "vivace.text.models.huggingface.create_hf_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }

@@ -21,7 +21,7 @@ from vivace.training.optimizers import Adam
 
 from .generate import decode_spec_tokens, generate
 from .models.core import LinearDecoder, SentenceEncoder, find_architecture, get_language_model, get_text_classifier
-from .models.hugging_face import HFModel, hf_builder, hf_split, is_hugging_face, make_hf_model
+from .models.huggingface import HFModel, hf_builder, hf_split, is_hugging_face, make_hf_model
 from .pretrained import (
     VOCAB_SUFFIXES,
     WEIGHT_SUFFIXES,
