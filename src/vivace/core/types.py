@@ -204,6 +204,8 @@ class TitledFloat(_Titled, float):
 class TitledStr(_Titled, str):
     """A str that `show` writes above a picture."""
 
+    column = "text"  # its heading in a table
+
 
 class TitledTuple(_Titled, tuple[Any, ...]):
     """A tuple that `show` writes above a picture."""
@@ -218,9 +220,13 @@ class TitledTuple(_Titled, tuple[Any, ...]):
 class Category(TitledStr):
     """The name of a class."""
 
+    column = "category"
+
 
 class MultiCategory(L[Any]):
     """The names of the classes of one item."""
+
+    column = "categories"
 
     def show(self, ctx: Any = None, sep: str = ";", **kwargs: Any) -> Any:
         """Show the names, joined by `sep`, as the title of `ctx`."""

@@ -75,6 +75,7 @@ class TfmdLists(Subsets):
         self.split_idx, self.dl_type, self.types, self.on_error = split_idx, dl_type, types, on_error
         self.splits = None if splits is None else _checked(splits, len(self.items))
         self.for_prediction = False
+        self.item_type: type | None = type(item_at(self.items, 0)) if len(self.items) else None  # of training items
         if do_setup:
             self.setup(train_setup, verbose)
 
@@ -82,6 +83,8 @@ class TfmdLists(Subsets):
         """Let each transform see the items (the training items alone if `train_setup`), after those before it."""
         if verbose:
             print(f"Setting up {self.tfms}")
+        in_training = self.splits[0] if self.splits is not None and train_setup else None
+        self.items = self.tfms.prepare_items(self.items, in_training)
         seen = take(self.items, self.splits[0]) if self.splits is not None and train_setup else self.items
         for position, transform in enumerate(self.tfms.fs):
             so_far = ItemsSoFar(seen, self.tfms.fs[:position], skip_failing=self.on_error == "skip")
@@ -132,7 +135,9 @@ class TfmdLists(Subsets):
         return L([self._make(i) for i in L(range(len(self)), use_list=True)[index]], use_list=True)
 
     def _make(self, index: int) -> Any:
-        begin = first_for_prediction(self.tfms.fs, item_at(self.items, index)) if self.for_prediction else 0
+        begin = 0
+        if self.for_prediction:
+            begin = first_for_prediction(self.tfms.fs, item_at(self.items, index), self.item_type)
         return make_value(self.items, index, self.tfms.fs[begin:], self.split_idx)
 
     def decode(self, value: Any) -> Any:
@@ -263,9 +268,9 @@ class Datasets(Subsets):
         items = as_items([items] if isinstance(items, (str, os.PathLike)) else items)
         made = []
         for tl in self.tls if with_labels else self.tls[: self.n_inp]:
-            new = tl._new(items, split_idx=1)
+            new = tl._new(tl.tfms.prepare_items(items, train=()), split_idx=1)
             new.tfms = Pipeline(new.tfms.fs[rm_tfms:], split_idx=1)
-            new.for_prediction = True
+            new.for_prediction, new.item_type = True, tl.item_type
             made.append(new)
         return self._with(made)
 

@@ -72,6 +72,8 @@ class DataLoader:
         "retain get_idxs sample shuffle_fn do_batch"
     ).split()
 
+    own_settings: tuple[str, ...] = ()  # of a subclass: settings besides these, which copies and bundles keep
+
     def __init__(
         self,
         dataset: Any = None,
@@ -332,7 +334,7 @@ class DataLoader:
 
         It uses the pictures that this one keeps; with `cache="auto"` it keeps no more, unless `cache` is given here.
         """
-        settings = {name: getattr(self, name) for name in self._copied}
+        settings = {name: getattr(self, name) for name in (*self._copied, *self.own_settings)}
         settings |= {h: self.__dict__[h] for h in self._hooks if h in self.__dict__ and h not in settings}
         if dataset is not None:
             settings["dataset"] = dataset
@@ -384,6 +386,11 @@ class DataLoader:
     def decode(self, b: Any) -> Any:
         """Undo the batch transforms as far as they can be undone."""
         return self.after_batch.decode(b)
+
+    def decode_sample(self, sample: Any) -> Any:
+        """Undo what the data set does to a sample: indices become names, texts, …"""
+        decode = getattr(self.dataset, "decode", None)
+        return sample if decode is None else decode(sample)
 
     def decode_batch(self, b: Any, max_n: int = 9, full: bool = True) -> Any:
         """Return up to `max_n` samples of a batch as people read them (pictures, names of classes)."""

@@ -43,12 +43,14 @@ class Panel(NamedTuple):
     title: str | None = None
 
 
+WORDS_SHOWN = 150  # of a text in a table
+
+
 def decode_batch(dl: Any, b: Any, max_n: int = 9, full: bool = True) -> list[Any]:
     """Return up to `max_n` samples of a batch, batch transforms undone and (if `full`) targets as names."""
-    samples = split_batch(dl.after_batch.decode(b), max_n)
+    samples = dl.before_batch.decode(split_batch(dl.after_batch.decode(b), max_n))
     samples = [dl.after_item.decode(s) for s in samples]
-    decode = getattr(dl.dataset, "decode", None)
-    return [decode(s) for s in samples] if full and decode is not None else samples
+    return [dl.decode_sample(s) for s in samples] if full else samples
 
 
 # ---------------------------------------------------------------------- what stands on which axes
@@ -189,13 +191,17 @@ def show_samples(
     nrows: int | None = None,
     ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
+    trunc_at: int | None = WORDS_SHOWN,
     **kwargs: Any,
 ) -> Any:
-    """Draw each sample on axes of its own, or all of them as a table when none is a picture."""
+    """Draw each sample on axes of its own, or all of them as a table when none is a picture.
+
+    In a table texts end after `trunc_at` words.
+    """
     samples = [s if isinstance(s, tuple) and not isinstance(s, fastuple) else (s,) for s in samples]
     if not any(is_drawn(part) for s in samples for part in s):
-        names = [f"part {i + 1}" for i in range(len(samples[0]))] if samples else []
-        show_table([[_brief(part) for part in s] for s in samples], names)
+        names = _columns(samples[0]) if samples else []
+        show_table([[_brief(part, trunc_at) for part in s] for s in samples], names)
         return None
     rows = [_sample_panels(sample) for sample in samples]
     draw_panels(rows, ctxs=ctxs, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs)
@@ -213,6 +219,7 @@ def show_results(
     nrows: int | None = None,
     ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
+    trunc_at: int | None = WORDS_SHOWN,
     **kwargs: Any,
 ) -> Any:
     """Draw samples with their targets and predictions (titles: target, then prediction on the next line)."""
@@ -222,8 +229,11 @@ def show_results(
     if not show:
         return targets, predicted
     if not any(is_drawn(part) for part in targets[0]):
-        names = [f"part {i + 1}" for i in range(len(targets[0]))] + ["prediction"] * len(predicted[0][n_inp:])
-        show_table([[*map(_brief, t), *map(_brief, p[n_inp:])] for t, p in zip(targets, predicted, strict=True)], names)
+        rows = [(*t, *p[n_inp:]) for t, p in zip(targets, predicted, strict=True)]
+        show_table(
+            [[_brief(part, trunc_at) for part in row] for row in rows],
+            _columns(rows[0], len(rows[0]) - len(targets[0])),
+        )
         return None
     rows = [result_panels(t, p, n_inp, with_input=False) for t, p in zip(targets, predicted, strict=True)]
     rows[1:] = [[panel._replace(title=None) for panel in panels] for panels in rows[1:]]
@@ -254,7 +264,24 @@ def _show_part(part: Any, ctx: Any, **kwargs: Any) -> None:
         show_title(_brief(part), ctx=ctx)
 
 
-def _brief(part: Any) -> str:
+def _columns(row: tuple[Any, ...], n_predicted: int = 0) -> list[str]:
+    """The headings of a table of such rows: what each part is, with a `_` for each time that it comes again."""
+    names: list[str] = []
+    for position, part in enumerate(row):
+        unnamed = f"part {position + 1}" if position < len(row) - n_predicted else "prediction"
+        name = getattr(type(part), "column", None) or unnamed
+        while name in names:
+            name += "_"
+        names.append(name)
+    return names
+
+
+def _brief(part: Any, n_words: int | None = None) -> str:
+    if isinstance(part, str) and n_words is not None:
+        words = part.split(" ", n_words)
+        return " ".join(words[:n_words])
+    if isinstance(part, MultiCategory):
+        return ";".join(map(str, part))
     if isinstance(part, Tensor):
         plain = part.detach().as_subclass(Tensor).cpu()
         if plain.ndim == 0:

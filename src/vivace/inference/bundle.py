@@ -25,7 +25,7 @@ from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
-from vivace.data.loader import TfmdDL
+from vivace.data.loader import DataLoader, TfmdDL
 from vivace.data.loaders import DataLoaders
 from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
@@ -33,7 +33,7 @@ from vivace.training.losses import BaseLoss
 
 from .limits import check_pixels, refuse_large_results, weights_bound
 from .program import CONSTANT_PREFIX, read_program, write_program
-from .spec import call_checked, find_class, make_module, make_transform, module_spec, to_json, transform_spec
+from .spec import call_checked, find_class, from_json, make_module, make_transform, module_spec, to_json, transform_spec
 
 __all__ = ["export", "load_learner", "read_manifest"]
 
@@ -42,6 +42,9 @@ MANIFEST, WEIGHTS, PROGRAM = "manifest.json", "weights.safetensors", "program.js
 _CHECK = "__check__."
 MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
+    "vivace.text.models.core.get_language_model",
+    "vivace.text.models.core.get_text_classifier",
+    "vivace.text.models.huggingface.create_hf_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
@@ -123,12 +126,15 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "versions": _versions(),
         "model": _model_spec(learn),
+        "learner": _class_name(type(learn)) if type(learn).__module__.startswith("vivace.") else None,
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
         "after_item": _specs(getattr(dl, "after_item", [])),
+        "before_batch": _specs(getattr(dl, "before_batch", [])),
         "after_batch": _specs(getattr(dl, "after_batch", [])),
         "bs": getattr(dl, "bs", None),
+        "dl_type": _loader_spec(dl),
         "metrics": {k: float(v) for k, v in record.items() if isinstance(v, (int, float))},
     }
 
@@ -142,6 +148,20 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _loader_spec(dl: Any) -> dict[str, Any] | None:
+    """The class of loader that new items need, with its own settings; None for the usual one."""
+    cls = type(dl)
+    if not isinstance(dl, DataLoader) or cls in (DataLoader, TfmdDL) or not cls.__module__.startswith("vivace."):
+        return None
+    settings = {name: getattr(dl, name) for name in cls.own_settings}
+    plain = {name: value for name, value in settings.items() if not callable(value)}  # of functions the default
+    return {"type": _class_name(cls), "args": {k: to_json(v) for k, v in plain.items()}}
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -362,7 +382,8 @@ def load_learner(
     except RuntimeError as error:
         raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
     dls = _make_loaders(manifest, trust)
-    learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
+    learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
+    learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
     learn.builder = manifest["model"] if "builder" in manifest["model"] else None
     learn.to("cpu" if cpu else learn.runtime.device)
@@ -445,6 +466,7 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
+    before_batch = Pipeline([make_transform(s, trust) for s in manifest.get("before_batch", [])], split_idx=1)
     n_inp = manifest["n_inp"]
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
@@ -452,8 +474,21 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
             dl.n_inp = n_inp
         return DataLoaders(*loaders)
     dataset = Datasets([], tfms=parts, n_inp=n_inp, do_setup=False)
+    spec = manifest.get("dl_type")
+    cls = TfmdDL if spec is None else find_class(spec.get("type"), (DataLoader,))
+    settings = {} if spec is None else {name: from_json(value) for name, value in spec.get("args", {}).items()}
+    if not set(settings) <= set(cls.own_settings):
+        raise BundleError(f"The manifest gives {cls.__name__} settings that it does not have: {sorted(settings)}.")
     made = [
-        TfmdDL(dataset, bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch, split_idx=1)
+        cls(
+            dataset,
+            bs=manifest.get("bs") or 64,
+            after_item=after_item,
+            before_batch=before_batch,
+            after_batch=after_batch,
+            split_idx=1,
+            **settings,
+        )
         for _ in range(2)
     ]
     return DataLoaders(*made)
