@@ -40,6 +40,8 @@ MANIFEST, WEIGHTS, PROGRAM = "manifest.json", "weights.safetensors", "program.js
 _CHECK = "__check__."
 MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
+    "vivace.collab.model.EmbeddingNN",
+    "vivace.collab.model.create_dot_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
