@@ -26,12 +26,13 @@ from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
 from vivace.data.loader import TfmdDL
 from vivace.data.loaders import DataLoaders
+from vivace.data.portable import PortableInputs
 from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
 from .program import CONSTANT_PREFIX, read_program, write_program
-from .spec import call_checked, find_class, make_module, make_transform, module_spec, to_json, transform_spec
+from .spec import call_checked, find_class, from_json, make_module, make_transform, module_spec, to_json, transform_spec
 
 __all__ = ["export", "load_learner", "read_manifest"]
 
@@ -42,6 +43,7 @@ MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
     "vivace.collab.model.EmbeddingNN",
     "vivace.collab.model.create_dot_model",
+    "vivace.tabular.model.create_tabular_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
@@ -123,6 +125,8 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "versions": {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "model": _model_spec(learn),
+        "learner": _class_name(type(learn)) if type(learn).__module__.startswith("vivace.") else None,
+        "inputs": _inputs_spec(dataset),
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
@@ -131,6 +135,17 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "bs": getattr(dl, "bs", None),
         "metrics": {k: float(v) for k, v in record.items() if isinstance(v, (int, float))},
     }
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _inputs_spec(dataset: Any) -> dict[str, Any] | None:
+    """How to make the data set again when no `DataBlock` did: None for all others."""
+    if not isinstance(dataset, PortableInputs):
+        return None
+    return {"type": _class_name(type(dataset)), "args": to_json(dataset.config())}
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -326,7 +341,8 @@ def load_learner(
     except RuntimeError as error:
         raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
     dls = _make_loaders(manifest, trust)
-    learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
+    learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
+    learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
     learn.builder = manifest["model"] if "builder" in (manifest.get("model") or {}) else None
     learn.to("cpu" if cpu else learn.runtime.device)
@@ -396,6 +412,9 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
     n_inp = manifest.get("n_inp", 1)
+    if manifest.get("inputs") is not None:
+        inputs = _make_inputs(manifest["inputs"], trust)
+        return inputs.empty_loaders(bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch)
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
         for dl in loaders:
@@ -407,6 +426,18 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
         for _ in range(2)
     ]
     return DataLoaders(*made)
+
+
+def _make_inputs(spec: Any, trust: Sequence[str]) -> PortableInputs:
+    """Undo `_inputs_spec`."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("args"), dict):
+        raise BundleError("The manifest does not say properly what its data set is.")
+    cls = find_class(spec.get("type"), (PortableInputs,), trust)
+    config = from_json(spec["args"], trust)
+    try:
+        return cls.from_config(config)  # type: ignore[no-any-return]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BundleError(f"{spec['type']} cannot be made from the manifest: {error!r}") from error
 
 
 def _check(path: Path, learn: Learner, samples: dict[str, Tensor]) -> None:
