@@ -63,9 +63,15 @@ class Columns:
 
     @classmethod
     def of(cls, dataset: Any) -> Columns | None:
-        """Return the columns of tensors, arrays, ranges, `TensorDataset`s and lists of alike samples, else None."""
+        """Return the columns of tensors, arrays, ranges, `TensorDataset`s and lists of alike samples, else None.
+
+        A data set of a class of its own offers its columns by a method `as_columns() -> tuple[Tensor, ...]`.
+        """
         if isinstance(dataset, TensorDataset):
             return cls(dataset.tensors, True)
+        as_columns = getattr(type(dataset), "as_columns", None)
+        if as_columns is not None:
+            return cls(as_columns(dataset), True) if len(dataset) else None
         if isinstance(dataset, range):
             return cls((torch.arange(dataset.start, dataset.stop, dataset.step),), False) if len(dataset) else None
         if isinstance(dataset, (Tensor, np.ndarray)):

@@ -30,7 +30,7 @@ _BATCH_STREAM, _PEEK, _COPY = 0xBA7C, 0x9EEC, 0xC0B1
 
 
 class DataWarning(UserWarning):
-    """Items were left out of training because they could not be read."""
+    """Something about the data that a person should know: items that were left out, values that were missing."""
 
 
 class DataLoader:

@@ -25,10 +25,12 @@ __all__ = [
     "Panel",
     "decode_batch",
     "decode_results",
+    "decode_table",
     "draw_panels",
     "is_drawn",
     "result_panels",
     "show_batch",
+    "show_frame",
     "show_results",
 ]
 
@@ -48,9 +50,23 @@ WORDS_SHOWN = 150  # of a text in a table
 
 def decode_batch(dl: Any, b: Any, max_n: int = 9, full: bool = True) -> list[Any]:
     """Return up to `max_n` samples of a batch, batch transforms undone and (if `full`) targets as names."""
+    if full and (table := decode_table(dl, b, max_n)) is not None:
+        return list(table.itertuples(index=False, name=None))
     samples = dl.before_batch.decode(split_batch(dl.after_batch.decode(b), max_n))
     samples = [dl.after_item.decode(s) for s in samples]
     return [dl.decode_sample(s) for s in samples] if full else samples
+
+
+def decode_table(dl: Any, b: Any, max_n: int) -> Any:
+    """Return up to `max_n` samples as a frame, when the data set is a table (it has `decode_table`); else None."""
+    decode = getattr(dl.dataset, "decode_table", None)
+    return None if decode is None else decode(tuple(part[:max_n] for part in dl.after_batch.decode(b)))
+
+
+def show_frame(frame: Any) -> None:
+    """Show a data frame as `show_table` does, numbers with six digits at most."""
+    rows = ([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in frame.itertuples(index=False))
+    show_table(list(rows), [str(name) for name in frame.columns])
 
 
 # ---------------------------------------------------------------------- what stands on which axes
@@ -178,6 +194,8 @@ def show_batch(
     """Draw up to `max_n` samples; see `DataLoader.show_batch`."""
     if b is None:
         b = dl.unique_batch(max_n) if unique else dl.one_batch()
+    if (table := decode_table(dl, b, max_n)) is not None:
+        return show_frame(table) if show else table
     decoded = decode_batch(dl, b, max_n)
     if not show:
         return decoded
@@ -225,6 +243,10 @@ def show_results(
     """Draw samples with their targets and predictions (titles: target, then prediction on the next line)."""
     n_inp = dl.n_inp
     max_n = min(max_n, batch_size_of(b))
+    if (table := decode_table(dl, b, max_n)) is not None:
+        answers = decode_table(dl, (*b[:n_inp], out), max_n)[list(dl.dataset.y_names)]
+        table = table.join(answers.add_suffix("_pred"))
+        return show_frame(table) if show else table
     targets, predicted = decode_results(dl, b, out, max_n)
     if not show:
         return targets, predicted

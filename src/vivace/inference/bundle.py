@@ -27,6 +27,7 @@ from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
 from vivace.data.loader import DataLoader, TfmdDL
 from vivace.data.loaders import DataLoaders
+from vivace.data.portable import PortableInputs
 from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
@@ -45,6 +46,9 @@ _BUILDERS = {
     "vivace.text.models.core.get_language_model",
     "vivace.text.models.core.get_text_classifier",
     "vivace.text.models.huggingface.create_hf_model",
+    "vivace.collab.model.EmbeddingNN",
+    "vivace.collab.model.create_dot_model",
+    "vivace.tabular.model.create_tabular_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
@@ -127,6 +131,7 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "versions": _versions(),
         "model": _model_spec(learn),
         "learner": _class_name(type(learn)) if type(learn).__module__.startswith("vivace.") else None,
+        "inputs": _inputs_spec(dataset),
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
@@ -162,6 +167,13 @@ def _loader_spec(dl: Any) -> dict[str, Any] | None:
     settings = {name: getattr(dl, name) for name in cls.own_settings}
     plain = {name: value for name, value in settings.items() if not callable(value)}  # of functions the default
     return {"type": _class_name(cls), "args": {k: to_json(v) for k, v in plain.items()}}
+
+
+def _inputs_spec(dataset: Any) -> dict[str, Any] | None:
+    """How to make the data set again when no `DataBlock` did: None for all others."""
+    if not isinstance(dataset, PortableInputs):
+        return None
+    return {"type": _class_name(type(dataset)), "args": to_json(dataset.config())}
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -468,6 +480,9 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
     before_batch = Pipeline([make_transform(s, trust) for s in manifest.get("before_batch", [])], split_idx=1)
     n_inp = manifest["n_inp"]
+    if manifest.get("inputs") is not None:
+        inputs = _make_inputs(manifest["inputs"], trust)
+        return inputs.empty_loaders(bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch)
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
         for dl in loaders:
@@ -492,6 +507,18 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
         for _ in range(2)
     ]
     return DataLoaders(*made)
+
+
+def _make_inputs(spec: Any, trust: Sequence[str]) -> PortableInputs:
+    """Undo `_inputs_spec`."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("args"), dict):
+        raise BundleError("The manifest does not say properly what its data set is.")
+    cls = find_class(spec.get("type"), (PortableInputs,), trust)
+    config = from_json(spec["args"], trust)
+    try:
+        return cls.from_config(config)  # type: ignore[no-any-return]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BundleError(f"{spec['type']} cannot be made from the manifest: {error!r}") from error
 
 
 def _check(path: Path, learn: Learner, samples: dict[str, Tensor], *, is_users: bool) -> None:

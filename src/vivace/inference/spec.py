@@ -79,23 +79,33 @@ def to_json(value: Any) -> Any:
         return {k: to_json(v) for k, v in value.items()}
     if isinstance(value, PurePath):
         return {"$path": str(value)}
+    if isinstance(value, Transform):
+        spec = transform_spec(value)
+        if spec is None:
+            raise BundleError(
+                f"The transform {value.name} is a plain function, which a bundle cannot hold: write it as a class in a "
+                "module that can be imported where the model is loaded."
+            )
+        return {"$transform": spec}
     if isinstance(value, type) and value.__module__.startswith("vivace."):
         return {"$class": f"{value.__module__}:{value.__qualname__}"}
     raise BundleError(f"A bundle cannot hold a {type(value).__module__}.{type(value).__qualname__} ({value!r:.60}).")
 
 
-def from_json(value: Any) -> Any:
-    """Undo `to_json`."""
+def from_json(value: Any, trust: Sequence[str] = ()) -> Any:
+    """Undo `to_json`. Transforms may come from vivace and from the packages in `trust`."""
     if isinstance(value, list):
-        return [from_json(v) for v in value]
+        return [from_json(v, trust) for v in value]
     if not isinstance(value, dict):
         return value
     kind = next((k for k in value if k.startswith("$")), None)
     if kind is None:
-        return {k: from_json(v) for k, v in value.items()}
+        return {k: from_json(v, trust) for k, v in value.items()}
     content = value[kind]
     if kind == "$tuple":
-        return tuple(from_json(v) for v in content)
+        return tuple(from_json(v, trust) for v in content)
+    if kind == "$transform":
+        return make_transform(content, trust)
     if kind == "$tensor":
         return torch.tensor(content, dtype=_dtype(value.get("dtype")))
     if kind == "$float":

@@ -14,7 +14,7 @@ from vivace.core.collection import L
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.show import get_grid, show_table
 from vivace.core.types import TensorImageBase, plain_tensor
-from vivace.data.showing import decode_batch, show_results
+from vivace.data.showing import decode_batch, decode_table, show_frame, show_results
 from vivace.data.sources import item_at
 from vivace.training.learner import Learner
 
@@ -108,6 +108,10 @@ class Interpretation:
             raise ArgumentError("There is nothing to draw: k is 0 or the data set is empty.")
         titles = [self._describe(i) for i in indices]
         subset = self._subset(indices)
+        table = decode_table(subset, subset.one_batch(), len(indices))
+        if table is not None:
+            show_frame(table.assign(**dict(zip(self._title_parts, zip(*titles, strict=True), strict=True))))
+            return
         samples = decode_batch(subset, subset.one_batch(), len(indices))
         n_inp = self.dl.n_inp
         if not any(isinstance(p, TensorImageBase) for p in samples[0][:n_inp]):

@@ -38,6 +38,7 @@ __all__ = [
     "get_preds",
     "loss_not_reduced",
     "predict",
+    "predict_batch",
     "show_results",
     "tta",
     "validate",
@@ -352,12 +353,17 @@ def predict(
         return L([predict(learn, one, rm_type_tfms, with_input) for one in item], use_list=True)
     dl = learn.dls.test_dl([item], rm_type_tfms=rm_type_tfms, bs=1, num_workers=0)
     loaded = dl.one_batch()
-    batch = learn.runtime.prepare_batch(loaded)
+    n_inp = getattr(dl.dataset, "n_inp", None)  # a row of a table may bring its target
+    batch = learn.runtime.prepare_batch(loaded)[:n_inp]
+    return finish_prediction(learn, dl, loaded, predict_batch(learn, batch), with_input)
+
+
+def predict_batch(learn: Learner, inputs: tuple[Any, ...]) -> Any:
+    """Return the model's output for a batch, in evaluation mode; several threads may call it at once."""
     with _EVALUATIONS_LOCK:
         evaluation = _EVALUATIONS.setdefault(learn.model, _SharedEvaluation())
     with evaluation.of(learn.model), torch.inference_mode(), learn.runtime.autocast():
-        raw = learn.runtime.forward_of(learn.model)(*batch)
-    return finish_prediction(learn, dl, loaded, to_detach(raw), with_input)
+        return to_detach(learn.runtime.forward_of(learn.model)(*inputs))
 
 
 def _is_several(learn: Learner, item: Any) -> bool:
