@@ -93,10 +93,11 @@ def _plain_parts(parts: Sequence[Any], **of_boxes: Any) -> list[tuple[Any, dict[
     for part in parts:
         if boxes is not None and isinstance(part, MultiCategory) and len(part) == len(boxes):
             continue
-        labels = next(
-            (p for p in parts if isinstance(p, MultiCategory) and boxes is part and len(p) == len(part)), None
-        )
-        out.append((part, {"labels": labels, **of_boxes} if isinstance(part, TensorBBox) else {}))
+        if not isinstance(part, TensorBBox):
+            out.append((part, {}))
+            continue
+        labels = (p for p in parts if isinstance(p, MultiCategory) and boxes is part and len(p) == len(part))
+        out.append((part, {"labels": next(labels, None), **of_boxes}))
     return out
 
 
@@ -109,7 +110,7 @@ def result_panels(target: Sequence[Any], predicted: Sequence[Any], n_inp: int, *
     inputs, wanted, found = list(target[:n_inp]), list(target[n_inp:]), list(predicted[n_inp:])
     pictures = [part for part in inputs if _is_picture(part)]
     if any(isinstance(part, TensorMask) for part in wanted):
-        first = [(part, {}) for part in pictures[:1]]
+        first: list[tuple[Any, dict[str, Any]]] = [(part, {}) for part in pictures[:1]]
         both = [Panel([*first, *_plain_parts(wanted)], "Target"), Panel([*first, *_plain_parts(found)], "Prediction")]
         return [Panel(first, "Input"), *both] if with_input else both
     if any(_is_picture(part) for part in wanted):
@@ -257,9 +258,9 @@ def show_results(
             _columns(rows[0], len(rows[0]) - len(targets[0])),
         )
         return None
-    rows = [result_panels(t, p, n_inp, with_input=False) for t, p in zip(targets, predicted, strict=True)]
-    rows[1:] = [[panel._replace(title=None) for panel in panels] for panels in rows[1:]]
-    draw_panels(rows, ctxs=ctxs, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs)
+    panels = [result_panels(t, p, n_inp, with_input=False) for t, p in zip(targets, predicted, strict=True)]
+    panels[1:] = [[panel._replace(title=None) for panel in row] for row in panels[1:]]
+    draw_panels(panels, ctxs=ctxs, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs)
     return None
 
 

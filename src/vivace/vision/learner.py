@@ -66,8 +66,8 @@ def image_channels(dls: Any) -> int:
 def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     """Make `dls` normalise as the network's training did, unless it normalises already.
 
-    Grey images get the mean of the three colours; images with other numbers of channels are normalised by the statistics
-    of one of their own batches.
+    Grey images get the mean of the three colours; images with other numbers of channels are normalised by the
+    statistics of one of their own batches.
     """
     after_batch = getattr(dls, "after_batch", None)
     if after_batch is None or any(isinstance(transform, Normalize) for transform in after_batch.fs):
