@@ -7,6 +7,7 @@ vocabulary, versions, a self-check), `weights.safetensors` and, for a model of a
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from vivace import __version__
+from vivace.core.basics import noop
 from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
@@ -226,14 +228,23 @@ def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
     inputs = _sample(learn, manifest["n_inp"])
     if len(inputs) != manifest["n_inp"]:
         return {}
-    with torch.no_grad():
-        model_device = next((p.device for p in learn.model.parameters()), torch.device("cpu"))
-        out = learn.model(*(x.to(model_device) for x in inputs))
+    out = _answer(learn.model, inputs)
     if not isinstance(out, Tensor):
         return {}
     return {f"{_CHECK}input.{i}": x.clone() for i, x in enumerate(inputs)} | {
         f"{_CHECK}output": plain_tensor(out).cpu().contiguous()
     }
+
+
+def _answer(model: nn.Module, inputs: Sequence[Tensor]) -> Any:
+    """What the model makes of these inputs alone: one that keeps a state from batch to batch begins and ends anew."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    reset = getattr(model, "reset", noop)
+    reset()
+    with torch.no_grad():
+        out = model(*(x.to(device) for x in inputs))
+    reset()
+    return out
 
 
 def _sample(learn: Learner, n_inp: int) -> list[Tensor]:
@@ -436,26 +447,35 @@ def _make_model(spec: dict[str, Any], path: Path) -> nn.Module:
         raise UnsafeFileError(
             f"The manifest of {path} wants to call {name!r}, which builds no model of vivace; it was not called."
         )
-    _check_builder_args(args, path)
     import importlib
 
     module, _, function = name.rpartition(".")
-    return call_checked(getattr(importlib.import_module(module), function), args, name)  # type: ignore[no-any-return]
+    build = getattr(importlib.import_module(module), function)
+    _check_builder_args(build, args, path)
+    return call_checked(build, args, name)  # type: ignore[no-any-return]
 
 
-def _check_builder_args(args: Any, path: Path) -> None:
+def _check_builder_args(build: Any, args: Any, path: Path) -> None:
     """Refuse arguments that would fetch something, open another file, or build what no picture needs."""
-    if not isinstance(args, dict) or not isinstance(args.get("arch"), str):
+    parameters = inspect.signature(build).parameters
+    if not isinstance(args, dict) or ("arch" in parameters and not isinstance(args.get("arch"), str)):
         raise BundleError(f"The manifest of {path} does not name the architecture of its model.")
-    if args.get("pretrained") is not False or args.get("weights") is not None:
+    if ("pretrained" in parameters and args.get("pretrained") is not False) or args.get("weights") is not None:
         raise UnsafeFileError(
             f"The manifest of {path} wants other weights than those in the file (`pretrained` or `weights`): they were "
             "neither downloaded nor opened."
         )
-    unsafe = [k for k, v in args.items() if isinstance(v, dict)]  # such as a class, which would be called
+    unsafe = [k for k, v in args.items() if not _is_plain(v)]  # such as a class, which would be called
     if unsafe:
         raise UnsafeFileError(f"The manifest of {path} gives its model {unsafe[0]!r} as {args[unsafe[0]]!r:.60}.")
     check_pixels(args.get("img_size"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it stands for numbers, texts and containers of them."""
+    if isinstance(value, dict):
+        return all(not k.startswith("$") or k in ("$tuple", "$float") for k in value) and _is_plain([*value.values()])
+    return all(_is_plain(v) for v in value) if isinstance(value, list) else True
 
 
 def _make_loss(spec: Any) -> Any:
@@ -529,8 +549,7 @@ def _check(path: Path, learn: Learner, samples: dict[str, Tensor], *, is_users: 
     if not is_users:
         refuse_large_results(learn.model, tuple(inputs))
     try:
-        with torch.no_grad():
-            found = learn.model(*(x.to(learn.runtime.device) for x in inputs))
+        found = _answer(learn.model, inputs)
     except UnsafeFileError:
         raise
     except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:

@@ -139,7 +139,6 @@ class TextLearner(Learner):
         weights = match_embeds(read_weights(source, self.runtime.device), words, text_vocab(self.dls))
         target = self.model if model is None else model
         if _is_language_model(target) and "1.decoder.weight" in weights:
-            weights["0.encoder_dp.emb.weight"] = weights["0.encoder.weight"]
             _load(source, target, weights)
         else:
             _load(source, _encoder_of(target), encoder_weights(weights))

@@ -35,7 +35,8 @@ __all__ = [
 
 WEIGHT_SUFFIXES, VOCAB_SUFFIXES = (".pth", ".safetensors"), (".pkl", ".json", ".txt")
 
-_WORD_ROWS = ("encoder.weight", "encoder_dp.emb.weight", "decoder.weight", "decoder.bias")
+_COPY = "encoder_dp.emb.weight"
+_WORD_ROWS = ("encoder.weight", _COPY, "decoder.weight", "decoder.bias")
 _DROPPED_WEIGHT = re.compile(r"weight_hh_l\d+(_reverse)?$")
 
 
@@ -147,23 +148,21 @@ def read_weights(file: str | Path, device: torch.device | str | int | None = Non
 
 # ---------------------------------------------------------------------- names
 def clean_raw_keys(wgts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights without the copies that older files hold: of dropped weights, only the raw ones count."""
+    """Return weights without the copies of fastai's files: of dropped weights and of the embedding."""
 
     def raw_of(name: str) -> str:
         layer, _, weight = name.rpartition(".module.")
         return f"{layer}.{weight}_raw"
 
-    return {k: v for k, v in wgts.items() if not (_DROPPED_WEIGHT.search(k) and raw_of(k) in wgts)}
+    copies = {k for k in wgts if k.endswith(_COPY) or (_DROPPED_WEIGHT.search(k) and raw_of(k) in wgts)}
+    return {k: v for k, v in wgts.items() if k not in copies}
 
 
 def encoder_weights(wgts: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the encoder's weights by its own names, out of those of a language model, a classifier or an encoder."""
     is_whole_model = any(name.startswith("0.") for name in wgts)
     names = [name for name in wgts if name.startswith("0.")] if is_whole_model else list(wgts)
-    own = {name.removeprefix("0.").removeprefix("module."): wgts[name] for name in names}
-    if "encoder.weight" in own:  # two names of one parameter
-        own["encoder_dp.emb.weight"] = own["encoder.weight"]
-    return own
+    return {name.removeprefix("0.").removeprefix("module."): wgts[name] for name in names}
 
 
 # ---------------------------------------------------------------------- words

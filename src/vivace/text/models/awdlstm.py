@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vivace.core.errors import ArgumentError, ShapeError
 from vivace.nn.groups import params
 
-from .dropout import EmbeddingDropout, RNNDropout, WeightDropout, dropout_mask
+from .dropout import EmbeddingDropout, RNNDropout, WeightDropout, WordDropout, dropout_mask
 
 __all__ = [
     "AWD_LSTM",
@@ -105,7 +105,7 @@ class AWD_LSTM(nn.Module):
         self.bs, self.n_dir = 1, 2 if bidir else 1
         self.encoder = nn.Embedding(vocab_sz, emb_sz, padding_idx=pad_token)
         self.encoder.weight.data.uniform_(-_INIT_RANGE, _INIT_RANGE)
-        self.encoder_dp = EmbeddingDropout(self.encoder, embed_p)
+        self.encoder_dp = WordDropout(vocab_sz, embed_p)
         self.rnns = nn.ModuleList(
             self._layer(
                 emb_sz if i == 0 else n_hid, (emb_sz if i == n_layers - 1 else n_hid) // self.n_dir, weight_p, bidir
@@ -146,7 +146,7 @@ class AWD_LSTM(nn.Module):
                 f"AWD_LSTM reads {'vectors (batch, steps, emb_sz)' if from_embeds else 'word numbers (batch, steps)'}, "
                 f"got a tensor of shape {tuple(inp.shape)}."
             )
-        x = self.input_dp(inp if from_embeds else self.encoder_dp(inp))
+        x = self.input_dp(inp if from_embeds else self.encoder_dp(self.encoder(inp), inp))
         new_states: list[State] = []
         for i, (rnn, dropout) in enumerate(zip(self.rnns, self.hidden_dps, strict=True)):
             x, (h, c) = rnn(x, _fitted(states[i], len(x)) if states else None)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError
 
-__all__ = ["EmbeddingDropout", "RNNDropout", "WeightDropout", "dropout_mask"]
+__all__ = ["EmbeddingDropout", "RNNDropout", "WeightDropout", "WordDropout", "dropout_mask"]
 
 
 def dropout_mask(x: Tensor, sz: Sequence[int], p: float) -> Tensor:
@@ -89,8 +89,32 @@ class WeightDropout(nn.Module):
         return f"weight_p={self.weight_p}, layer_names={self.layer_names}"
 
 
+class WordDropout(nn.Module):
+    """Dropout that sets the vectors of whole words to zero while it trains: all occurrences of a word in the batch.
+
+    Args:
+        vocab_sz: how many words there are.
+        embed_p: the probability of dropping a word.
+    """
+
+    def __init__(self, vocab_sz: int, embed_p: float) -> None:
+        super().__init__()
+        self.vocab_sz, self.embed_p = vocab_sz, embed_p
+
+    def forward(self, vectors: Tensor, words: Tensor) -> Tensor:
+        """Return `vectors` `(*words.shape, emb_sz)` of word numbers `words`."""
+        if not self.training or self.embed_p == 0:
+            return vectors
+        # The same as dropping rows of the embedding, but only rows that the batch needs are read and written.
+        mask = dropout_mask(vectors.detach(), (self.vocab_sz, 1), self.embed_p)
+        return vectors * F.embedding(words, mask)
+
+    def extra_repr(self) -> str:
+        return f"embed_p={self.embed_p}"
+
+
 class EmbeddingDropout(nn.Module):
-    """An embedding that drops whole words while it trains: all their occurrences in the batch.
+    """An embedding that drops whole words while it trains, see `WordDropout`.
 
     Args:
         emb: the embedding.
@@ -99,16 +123,9 @@ class EmbeddingDropout(nn.Module):
 
     def __init__(self, emb: nn.Embedding, embed_p: float) -> None:
         super().__init__()
-        self.emb, self.embed_p = emb, embed_p
+        self.emb, self.dropout = emb, WordDropout(emb.num_embeddings, embed_p)
 
     def forward(self, words: Tensor, scale: float | None = None) -> Tensor:
         """Return the vectors `(*words.shape, emb_sz)` of word numbers, times `scale` if there is one."""
-        vectors: Tensor = self.emb(words)
-        if self.training and self.embed_p != 0:
-            # The same as dropping rows of the weight, but only rows that the batch needs are read and written.
-            mask = dropout_mask(vectors.detach(), (self.emb.num_embeddings, 1), self.embed_p)
-            vectors = vectors * F.embedding(words, mask)
+        vectors: Tensor = self.dropout(self.emb(words), words)
         return vectors if scale is None else vectors * scale
-
-    def extra_repr(self) -> str:
-        return f"embed_p={self.embed_p}"
