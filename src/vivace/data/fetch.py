@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from vivace.core.types import TensorBase, plain_tensor
+from vivace.core.types import TensorBase, is_sample, plain_tensor
 
 __all__ = ["Columns", "Failure", "Fetched", "Job", "ProcessPool", "fetch_here", "fetch_in_threads"]
 
@@ -218,7 +218,7 @@ class _JobSource(torch.utils.data.Dataset[Any]):
 def _types_of(batch: Any) -> Any:
     if isinstance(batch, TensorBase):
         return type(batch), dict(batch.__dict__)
-    if type(batch) is tuple:
+    if is_sample(batch):
         return tuple(_types_of(b) for b in batch)
     return None
 
@@ -228,8 +228,8 @@ def _with_types(batch: Any, types: Any) -> Any:
         out = batch.as_subclass(types[0])
         out.__dict__.update(types[1])
         return out
-    if type(batch) is tuple and types is not None:
-        return tuple(_with_types(b, t) for b, t in zip(batch, types, strict=True))
+    if is_sample(batch) and types is not None:
+        return type(batch)(_with_types(b, t) for b, t in zip(batch, types, strict=True))
     return batch
 
 

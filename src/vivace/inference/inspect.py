@@ -131,7 +131,7 @@ def _transforms(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict) and "$tuple" in value:
+    if isinstance(value, dict) and isinstance(value.get("$tuple"), list):
         return tuple(value["$tuple"])
     if isinstance(value, dict) and "$tensor" in value:
         return [round(n, 4) for n in _numbers(value["$tensor"])]

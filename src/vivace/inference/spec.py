@@ -24,8 +24,24 @@ from vivace.core.image import PILBase
 from vivace.core.types import TensorBase
 from vivace.data.transform import Transform
 
+from .limits import check_pixels
+
 __all__ = ["find_class", "from_json", "make_transform", "to_json", "transform_spec"]
 
+# Settings that were changed reach constructors which never met their like.
+_ANY_CONSTRUCTOR_RAISES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_SIZES = {"size", "max_sz"}
+_FUNCTIONS = {"dec", "enc", "function"}
 _NAME = re.compile(r"^vivace(\.[a-z][a-z0-9_]*)+$")
 
 
@@ -171,7 +187,20 @@ def make_transform(spec: dict[str, Any], trust: Sequence[str] = ()) -> Transform
         return Transform(find_class(spec["create"], (PILBase,)).create)
     name = spec.get("type", spec.get("foreign"))
     cls = find_class(name, (Transform,), trust if "foreign" in spec else ())
+    if "type" in spec and isinstance(spec.get("args"), dict):
+        _check_settings(spec["args"], str(name))
     return call_checked(cls, spec.get("args", {}), str(name))  # type: ignore[no-any-return]
+
+
+def _check_settings(args: dict[str, Any], name: str) -> None:
+    """Refuse settings with which a transform of vivace would call, look into or make what no picture needs."""
+    for key, value in args.items():
+        if key in _SIZES:
+            check_pixels(value["$tuple"] if isinstance(value, dict) and "$tuple" in value else value)
+        elif key == "nm" and str(value).startswith("_"):
+            raise UnsafeFileError(f"The manifest wants the hidden attribute {value!r:.40} of what it predicts.")
+        elif key in _FUNCTIONS and value is not None:
+            raise UnsafeFileError(f"The manifest gives {name} {value!r:.60} to call.")
 
 
 def call_checked(make: Callable[..., Any], args: Any, name: str) -> Any:
@@ -186,10 +215,13 @@ def call_checked(make: Callable[..., Any], args: Any, name: str) -> Any:
         )
     try:
         return make(**{k: from_json(v) for k, v in args.items()})
-    except (TypeError, ValueError) as error:
-        raise BundleError(f"{name} cannot be made from the manifest: {error}") from error
+    except UnsafeFileError:
+        raise
+    except _ANY_CONSTRUCTOR_RAISES as error:
+        raise BundleError(f"{name} cannot be made from the manifest: {type(error).__name__}: {error}") from error
 
 
+_OF_SEVERAL = {"torch.nn.modules.container", "torch.nn.modules.module", "torch.nn.modules.transformer"}
 _LAYER_SKIPPED = {"device", "dtype", "inplace"}
 
 
@@ -224,11 +256,15 @@ def make_module(spec: Any) -> nn.Module:
     if isinstance(spec, dict) and "sequential" in spec and isinstance(spec["sequential"], dict):
         out = nn.Sequential()
         for name, part in spec["sequential"].items():
+            if not name or "." in name or hasattr(out, name):
+                raise UnsafeFileError(f"The manifest calls a layer {name!r:.40}, which no layer is called.")
             out.add_module(name, make_module(part))
         return out
     name = spec.get("layer") if isinstance(spec, dict) else None
     cls = getattr(nn, name, None) if isinstance(name, str) and name.isidentifier() else None
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__.startswith("torch.nn.modules.")):
+    if not (
+        isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__.startswith("torch.nn.modules.")
+    ) or (cls.__module__ in _OF_SEVERAL):
         raise UnsafeFileError(f"The manifest names the layer {name!r}, which torch.nn does not have.")
     with torch.device("meta"):  # no memory: the weights of the file take the place of these, if they fit
         return call_checked(cls, spec.get("args", {}), f"nn.{name}")  # type: ignore[no-any-return]

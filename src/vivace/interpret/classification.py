@@ -68,7 +68,7 @@ class ClassificationInterpretation(Interpretation):
         figsize: tuple[float, float] | None = None,
         dpi: float | None = None,
     ) -> Any:
-        """Draw the confusion matrix and return the figure.
+        """Draw the confusion matrix and return its axes.
 
         Args:
             normalize: show the fraction of each actual class instead of counts.
@@ -102,7 +102,7 @@ class ClassificationInterpretation(Interpretation):
         ax.set(title=title, xlabel="Predicted", ylabel="Actual")
         ax.set_ylim(len(names) - 0.5, -0.5)
         fig.tight_layout()
-        return fig
+        return ax
 
     def most_confused(self, min_val: int = 1) -> list[tuple[Any, Any, int]]:
         """Return (actual, predicted, how often) of the pairs confused at least `min_val` times, most often first."""
@@ -157,12 +157,12 @@ class ClassificationInterpretation(Interpretation):
         return expected_calibration_error(*self._confidences(), n_bins)
 
     def plot_calibration(self, n_bins: int = 10, figsize: tuple[float, float] = (5, 5)) -> Any:
-        """Draw accuracy by confidence (the diagonal is perfect) and return the figure; the title has the error."""
+        """Draw accuracy by confidence (the diagonal is perfect) and return the axes; the title has the error."""
         import matplotlib.pyplot as plt
 
         confidences, correct = self._confidences()
         mean, accuracy, counts = reliability(confidences, correct, n_bins)
-        fig, ax = plt.subplots(figsize=figsize)
+        _, ax = plt.subplots(figsize=figsize)
         edges = np.arange(n_bins) / n_bins
         ax.bar(
             edges,
@@ -185,10 +185,16 @@ class ClassificationInterpretation(Interpretation):
             title=f"Expected calibration error {error:.3f}",
         )
         ax.legend(loc="upper left")
-        return fig
+        return ax
 
     def plot_gradcam(
-        self, k: int | Any = 9, largest: bool = True, nrows: int | None = None, figsize: Any = None, layer: Any = None
+        self,
+        k: int | Any = 9,
+        largest: bool = True,
+        nrows: int | None = None,
+        figsize: Any = None,
+        layer: Any = None,
+        ncols: int | None = None,
     ) -> None:
         """Draw the samples with the largest losses, with a heat map of what spoke for the predicted class.
 
@@ -198,6 +204,7 @@ class ClassificationInterpretation(Interpretation):
             nrows: rows of pictures.
             figsize: of the whole figure, in inches.
             layer: the module whose maps are used (None: the last one that gives maps).
+            ncols: columns of pictures.
         """
         from vivace.core.show import get_grid
 
@@ -207,7 +214,9 @@ class ClassificationInterpretation(Interpretation):
         inputs = self.learn.runtime.prepare_batch(batch)[: self.dl.n_inp]
         layer = find_last_map(self.learn.model, inputs) if layer is None else layer
         heat = class_activation(self.learn.model, inputs, layer, self.decoded[indices])
-        axes = get_grid(len(indices), nrows=nrows, figsize=figsize, title="prediction/actual/loss/probability")
+        axes = get_grid(
+            len(indices), nrows=nrows, ncols=ncols, figsize=figsize, title="prediction/actual/loss/probability"
+        )
         for ax, sample, one, index in zip(axes, subset.decode_batch(batch, len(indices)), heat, indices, strict=False):
             sample[0].show(ctx=ax)
             height, width = sample[0].shape[-2:]

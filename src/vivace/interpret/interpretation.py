@@ -54,7 +54,7 @@ class Interpretation:
     def from_learner(cls, learn: Learner, ds_idx: int = 1, dl: Any = None, act: Any = None) -> Self:
         """Predict a data set (0: training, 1: validation) or a loader, and keep what is needed to interpret it."""
         dl = learn.dls[ds_idx] if dl is None else dl
-        if getattr(dl, "shuffle", False) or getattr(dl, "drop_last", False):
+        if hasattr(dl, "new"):  # a copy also keeps no pictures: each is read once, so memory stays flat
             dl = dl.new(shuffle=False, drop_last=False)
         preds, targs, decoded, losses = learn.get_preds(dl=dl, with_decoded=True, with_loss=True, act=act)
         if targs is None or losses is None:
@@ -87,7 +87,12 @@ class Interpretation:
         return [_text(self.decoded[index]), _text(self.targs[index]), f"{self.losses[index].item():.2f}"]
 
     def plot_top_losses(
-        self, k: int | Sequence[int], largest: bool = True, nrows: int | None = None, figsize: Any = None, **kwargs: Any
+        self,
+        k: int | Sequence[int],
+        largest: bool = True,
+        nrows: int | None = None,
+        figsize: Any = None,
+        ncols: int | None = None,
     ) -> None:
         """Draw the samples with the largest (or smallest) losses; titles: prediction/actual/loss/probability.
 
@@ -96,6 +101,7 @@ class Interpretation:
             largest: the worst ones rather than the best.
             nrows: rows of pictures (None: as square as can be).
             figsize: of the whole figure, in inches.
+            ncols: columns of pictures.
         """
         indices = [int(i) for i in (self.top_losses(k, largest)[1] if isinstance(k, int) else k)]
         if not indices:
@@ -111,10 +117,10 @@ class Interpretation:
         if not any(isinstance(p, TensorImageBase) for p in samples[0][:n_inp]):
             show_table([[str(s[0]), *t] for s, t in zip(samples, titles, strict=True)], ["input", *self._title_parts])
             return
-        axes = get_grid(len(indices), nrows=nrows, figsize=figsize, title="/".join(self._title_parts))
+        axes = get_grid(len(indices), nrows=nrows, ncols=ncols, figsize=figsize, title="/".join(self._title_parts))
         for ax, sample, title in zip(axes, samples, titles, strict=False):
             for part in sample[:n_inp]:
-                part.show(ctx=ax, **kwargs)
+                part.show(ctx=ax)
             ax.set_title("/".join(title))
 
     _title_parts: tuple[str, ...] = ("prediction", "actual", "loss")
