@@ -25,12 +25,14 @@ def table_of_predictions(learn: Any, dl: Any, rows: Any, names: list[str] | None
     """
     import pandas as pd
 
+    from vivace.interpret.interpretation import target_vocab
+
     with learn.no_bar():
         probabilities, _, decided = learn.get_preds(dl=dl, with_targs=False, with_decoded=True)
     names = list(learn.dls.y_names) if names is None else names
     kind, added = learn.dls.kind, {}
     if kind == "category" and len(names) == 1:
-        vocab = list(learn.dls.vocab)
+        vocab = list(target_vocab(learn.dls))
         added[f"predicted_{names[0]}"] = [vocab[int(number)] for number in decided.reshape(-1)]
         added["probability"] = probabilities.max(dim=1).values.tolist()
         added |= {f"prob_{label}": probabilities[:, number].tolist() for number, label in enumerate(vocab)}

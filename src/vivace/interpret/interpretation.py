@@ -18,7 +18,7 @@ from vivace.data.showing import decode_batch, decode_table, show_frame, show_res
 from vivace.data.sources import item_at
 from vivace.training.learner import Learner
 
-__all__ = ["Interpretation", "SegmentationInterpretation"]
+__all__ = ["Interpretation", "SegmentationInterpretation", "target_vocab"]
 
 
 def _without_unread(dl: Any) -> Any:
@@ -48,7 +48,7 @@ class Interpretation:
             decoded,
             losses,
         )
-        self.vocab = _vocab_of(learn.dls)
+        self.vocab = target_vocab(learn.dls)
 
     @classmethod
     def from_learner(cls, learn: Learner, ds_idx: int = 1, dl: Any = None, act: Any = None) -> Self:
@@ -136,7 +136,8 @@ class SegmentationInterpretation(Interpretation):
     """Interpretation of masks: the loss of a picture is the mean over its pixels."""
 
 
-def _vocab_of(dls: Any) -> Any:
+def target_vocab(dls: Any) -> Any:
+    """Return the classes of the target, the last vocabulary where inputs have one too; None without."""
     try:
         vocab = dls.vocab
     except AttributeError:

@@ -29,7 +29,8 @@ def train(
     images: Annotated[Path | None, typer.Option(help="Folder of the images that a table names; found near it.")] = None,
     delim: Annotated[str | None, typer.Option(help="Stands between several labels; found out by default.")] = None,
     arch: Annotated[
-        str | None, typer.Option(help="Network: resnet18 … resnet152, or any that timm knows. [default: resnet34]")
+        str | None,
+        typer.Option(help="Network: resnet18 … resnet152, any that timm knows; for texts a model of Hugging Face."),
     ] = None,
     epochs: Annotated[int, typer.Option(help="How many times all training samples are seen.")] = 3,
     size: Annotated[
@@ -43,7 +44,7 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Highest learning rate; chosen by default.")] = None,
     pretrained: Annotated[
         bool | None,
-        typer.Option("--pretrained/--no-pretrained", help="Start from weights learned on ImageNet. [default: do]"),
+        typer.Option("--pretrained/--no-pretrained", help="Start from published weights. [default: do for images]"),
     ] = None,
     flip: Annotated[
         bool | None, typer.Option("--flip/--no-flip", help="A mirrored image means the same. [default: it does]")

@@ -9,6 +9,7 @@ from pathlib import Path
 from .files import predict_images
 from .masks import predict_masks
 from .tables import predict_rows
+from .texts import predict_texts, reads_texts
 
 __all__ = ["run_predict"]
 
@@ -27,7 +28,7 @@ def run_predict(
 
     Args:
         model: a bundle, or the folder of a run that holds one.
-        inputs: images or folders of them; tables for a model of tables.
+        inputs: images or folders of them; tables for a model of tables; either with texts for a model of texts.
         out: a table, .csv or .parquet, printed as lines if None; a folder for masks.
         restart: throw away what an unfinished run has done.
         batch_size: samples predicted at once.
@@ -36,7 +37,7 @@ def run_predict(
 
     Raises:
         DataError, BundleError, UnsafeFileError, ArgumentError: see `load_learner`, `predict_images`, `predict_masks`,
-            `predict_rows`.
+            `predict_rows`, `predict_texts`.
     """
     from vivace.data.portable import PortableInputs
     from vivace.inference.bundle import load_learner
@@ -51,6 +52,8 @@ def run_predict(
             dl.bs = batch_size
     if isinstance(learn.dls.train_ds, PortableInputs):
         predict_rows(learn, inputs, out, say=say)
+    elif reads_texts(learn):
+        predict_texts(learn, inputs, out, say=say)
     elif learn.dls.kind == "mask":
         predict_masks(learn, inputs, out, restart=restart, say=say)
     else:

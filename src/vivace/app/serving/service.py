@@ -59,14 +59,15 @@ class PictureModel:
         max_pixels: larger pictures are refused before they are decoded.
 
     Raises:
-        DataError: it predicts neither classes nor numbers.
+        DataError: it is no model of pictures, or predicts neither classes nor numbers.
     """
 
     def __init__(self, learn: Any, manifest: dict[str, Any], max_pixels: int = 50_000_000) -> None:
         self.learn, self.manifest, self.max_pixels = learn, manifest, max_pixels
         learn.model.eval()
-        target = learn.dls.train_ds.tls[getattr(learn.dls.train_ds, "n_inp", 1) :]
-        self.kind = target[0].kind if target else None
+        self.kind = learn.dls.kind
+        if not _takes_pictures(manifest):
+            raise DataError("`vivace serve` is for models of pictures; `vivace predict` is for tables and texts.")
         if self.kind not in ("category", "multi_category", "regression"):
             raise DataError(f"`vivace serve` is for models of classes and numbers; this one predicts: {self.kind}.")
         vocab = getattr(learn.dls, "vocab", None)
@@ -140,3 +141,9 @@ class PictureModel:
         else:
             labels = [name for name, is_there in zip(self.labels, decoded.reshape(-1), strict=True) if is_there]
         return Prediction(labels, dict(zip(self.labels, numbers, strict=True)), [])
+
+
+def _takes_pictures(manifest: dict[str, Any]) -> bool:
+    """Whether what goes into the model is opened as a picture first."""
+    parts = manifest.get("parts") or [[]]
+    return any("create" in spec for spec in parts[0])

@@ -22,6 +22,7 @@ _TASKS: dict[str, tuple[str, str]] = {
     "regress": ("regress", "RegressTask"),
     "tabular": ("tabular", "TabularTask"),
     "collab": ("collab", "CollabTask"),
+    "text": ("text", "TextTask"),
 }
 
 

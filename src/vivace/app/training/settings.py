@@ -41,9 +41,10 @@ class TrainSettings:
         device: such as "cpu", "cuda:1" or "mps"; the best there is by default.
         batch_size: samples in a training step.
         learning_rate: the highest; None: the task's own.
-        arch: name of the network, one of torchvision's ResNets or any that timm knows; None: resnet34.
+        arch: name of the network: for images one of torchvision's ResNets or any that timm knows (None: resnet34), for
+            texts name or folder of a model of Hugging Face (None: an AWD-LSTM).
         size: side of the square that the network sees, in pixels; None: 224.
-        pretrained: start from weights learned on ImageNet and fine-tune them (None: do), else from random ones.
+        pretrained: start from published weights and fine-tune them, else from random ones; None: do, but for an LSTM.
         flip: whether a mirrored image means the same (None: it does; not so for digits and letters).
         inputs: columns of a table to predict from.
         targets: columns of a table to predict.
