@@ -67,3 +67,10 @@ def test_photos_are_told_apart_by_colour(photo_folder: Path, tmp_path: Path) -> 
     printed = run_example("05_photos.py", str(photo_folder), *options, folder=tmp_path)
     assert "['blue', 'green', 'red']" in printed
     assert number_after("error rate", printed) < 0.4
+
+
+def test_a_network_on_a_table_is_as_good_as_gradient_boosting(tmp_path: Path) -> None:
+    printed = run_example("06_tables.py", folder=tmp_path)
+    of_network = number_after("mean accuracy of the network", printed)
+    assert of_network > 0.95 and of_network > number_after("mean accuracy of boosting", printed) - 0.02
+    assert "the first tumour: malignant" in printed
