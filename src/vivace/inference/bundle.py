@@ -408,7 +408,8 @@ def load_learner(
     learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
     learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
-    learn.builder = manifest["model"] if "builder" in manifest["model"] else None
+    if "builder" in manifest["model"]:  # so that it can be exported again
+        learn.builder = {"builder": manifest["model"]["builder"], "args": from_json(manifest["model"].get("args", {}))}
     learn.to("cpu" if cpu else learn.runtime.device)
     made.eval()
     if check and samples:

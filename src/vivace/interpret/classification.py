@@ -37,6 +37,9 @@ class ClassificationInterpretation(Interpretation):
         if self.decoded.shape != self.targs.shape and self.preds.ndim == self.targs.ndim + 1:
             self.decoded = self.preds.argmax(1)  # a plain function as loss does not know how to decode
 
+        if self.targs.ndim == self.decoded.ndim + 1 and self.targs.shape[-1] == 1:
+            self.targs = self.targs.squeeze(-1)  # a table has a column for its target
+
     def _describe(self, index: int) -> list[str]:
         target, prediction = self.targs[index], self.decoded[index]
         loss = f"{self.losses[index].item():.2f}"
