@@ -24,6 +24,7 @@ from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
+from vivace.data.getters import Entry, Getter
 from vivace.data.loader import TfmdDL
 from vivace.data.loaders import DataLoaders
 from vivace.data.transform import Pipeline
@@ -124,6 +125,7 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
+        "inputs_of_tuple": n_inp > 1 and any(transform_spec(t) is None for tl in tls[:n_inp] for t in tl.tfms),
         "after_item": _specs(getattr(dl, "after_item", [])),
         "after_batch": _specs(getattr(dl, "after_batch", [])),
         "bs": getattr(dl, "bs", None),
@@ -390,10 +392,12 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     for key in ("parts", "after_item", "after_batch"):
         if not isinstance(manifest.get(key), list):
             raise BundleError(f"The manifest has no proper {key!r}.")
+    n_inp = manifest.get("n_inp", 1)
     parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
+    if manifest.get("inputs_of_tuple"):  # in the place of the getters that found them: an item is a tuple of them
+        parts[:n_inp] = [[Getter(Entry(i)), *part] for i, part in enumerate(parts[:n_inp])]
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
-    n_inp = manifest.get("n_inp", 1)
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
         for dl in loaders:

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from vivace.core.collection import L
 from vivace.core.errors import BundleError, UnsafeFileError
 from vivace.core.image import PILBase
-from vivace.core.types import TensorBase
+from vivace.core.types import TensorBase, fastuple
 from vivace.data.transform import Transform
 
 __all__ = ["find_class", "from_json", "make_transform", "to_json", "transform_spec"]
 
+_MADE_BY_CREATE = (PILBase, TensorBase, fastuple)
 _NAME = re.compile(r"^vivace(\.[a-z][a-z0-9_]*)+$")
 
 
@@ -140,7 +141,7 @@ def transform_spec(transform: Transform) -> dict[str, Any] | None:
     function = getattr(transform, "enc", None)
     if function is not None:
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, type) and issubclass(owner, PILBase) and function.__name__ == "create":
+        if isinstance(owner, type) and issubclass(owner, _MADE_BY_CREATE) and function.__name__ == "create":
             return {"create": f"{owner.__module__}:{owner.__qualname__}"}
         return None
     cls = type(transform)
@@ -158,7 +159,10 @@ def make_transform(spec: dict[str, Any], trust: Sequence[str] = ()) -> Transform
     if not isinstance(spec, dict):
         raise BundleError(f"The manifest holds {spec!r:.60} where a transform belongs.")
     if "create" in spec:
-        return Transform(find_class(spec["create"], (PILBase,)).create)
+        create = getattr(find_class(spec["create"], _MADE_BY_CREATE, trust), "create", None)
+        if not callable(create):
+            raise BundleError(f"The manifest names {spec['create']!r}, which has no `create`.")
+        return Transform(create)
     name = spec.get("type", spec.get("foreign"))
     cls = find_class(name, (Transform,), trust if "foreign" in spec else ())
     return call_checked(cls, spec.get("args", {}), str(name))  # type: ignore[no-any-return]

@@ -66,8 +66,8 @@ def image_channels(dls: Any) -> int:
 def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     """Make `dls` normalise as the network's training did, unless it normalises already.
 
-    Grey images get the mean of the three colours; images with other numbers of channels are normalised by the statistics
-    of one of their own batches.
+    Grey images get the mean of the three colours; images with other numbers of channels are normalised by the
+    statistics of one of their own batches.
     """
     after_batch = getattr(dls, "after_batch", None)
     if after_batch is None or any(isinstance(transform, Normalize) for transform in after_batch.fs):
@@ -274,7 +274,7 @@ def unet_learner(
 
     Args:
         dls: the loaders; one batch is read to learn the size of the images.
-        n_out: channels of the output; by default the number of the masks' codes, or the channels of images as targets.
+        n_out: channels of the output; by default the masks' codes are counted, or the channels of images as targets.
         arch: see `vision_learner`, as are all others up to `moms`.
         cut: see `create_unet_model`, as are all that follow.
 
