@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_axes",
     "get_grid",
+    "show_html",
     "show_image",
     "show_images",
     "show_table",
@@ -270,13 +271,18 @@ def show_table(rows: Sequence[Sequence[Any]] | Sequence[Mapping[str, Any]], colu
     import pandas as pd
 
     table = pd.DataFrame(list(rows), columns=list(columns))
+    with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
+        show_html(lambda: table.to_html(index=False), lambda: table.to_string(index=False))
+
+
+def show_html(html: Callable[[], str], text: Callable[[], str]) -> None:
+    """Display what `html` returns in a notebook, otherwise print what `text` returns; the other is not called."""
     display = getattr(builtins, "display", None)  # IPython puts it there
     if display is None and in_notebook():
         from IPython.display import display
-    with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
-        if display is None:
-            print(table.to_string(index=False))
-        else:
-            from IPython.display import HTML
+    if display is None:
+        print(text())
+        return
+    from IPython.display import HTML
 
-            display(HTML(table.to_html(index=False)))
+    display(HTML(html()))

@@ -372,6 +372,9 @@ from vivace.nn.xresnet import (
     xse_resnext101,
     xsenet154,
 )
+from vivace.text.attribution import (
+    TokenAttributions,
+)
 from vivace.text.data import (
     TextBlock,
     TextDataLoaders,
@@ -381,6 +384,10 @@ from vivace.text.generate import (
 )
 from vivace.text.huggingface import (
     HFTokenizer,
+)
+from vivace.text.interpret import (
+    TextInterpretation,
+    token_attributions,
 )
 from vivace.text.learner import (
     LMLearner,
@@ -929,6 +936,7 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TextBlock",
     "TextDataLoaders",
+    "TextInterpretation",
     "TextLearner",
     "TfmdDL",
     "TfmdLists",
@@ -938,6 +946,7 @@ __all__ = [
     "TitledStr",
     "TitledTuple",
     "ToTensor",
+    "TokenAttributions",
     "TokenizeWithRules",
     "Tokenizer",
     "TorchMetricAdapter",
@@ -1141,6 +1150,7 @@ __all__ = [
     "to_float",
     "to_half",
     "to_np",
+    "token_attributions",
     "tokenize1",
     "tokenize_csv",
     "tokenize_df",
