@@ -84,24 +84,3 @@ def test_a_network_on_a_table_is_as_good_as_gradient_boosting(tmp_path: Path) ->
     of_network = number_after("mean accuracy of the network", printed)
     assert of_network > 0.95 and of_network > number_after("mean accuracy of boosting", printed) - 0.02
     assert "the first tumour: malignant" in printed
-
-
-def test_several_digits_on_a_picture_are_named(tmp_path: Path) -> None:
-    assert number_after("F1", run_example("10_several_labels.py", folder=tmp_path)) > 0.95
-
-
-def test_shapes_are_found_pixel_by_pixel(tmp_path: Path) -> None:
-    assert number_after("Dice", run_example("11_segmentation.py", folder=tmp_path)) > 0.9
-
-
-def test_the_ends_of_an_arrow_are_found(tmp_path: Path) -> None:
-    assert number_after("pixel error", run_example("12_keypoints.py", folder=tmp_path)) < 3
-
-
-def test_two_digits_are_compared(tmp_path: Path) -> None:
-    assert number_after("accuracy", run_example("13_two_inputs.py", folder=tmp_path)) > 0.9
-
-
-def test_noise_is_taken_away(tmp_path: Path) -> None:
-    printed = run_example("14_image_to_image.py", folder=tmp_path)
-    assert number_after("cleaned", printed) > number_after("noisy", printed) + 5
