@@ -215,6 +215,8 @@ from vivace.interpret.classification import (
 )
 from vivace.interpret.interpretation import (
     Interpretation,
+)
+from vivace.interpret.segmentation import (
     SegmentationInterpretation,
 )
 from vivace.nn.activations import (
@@ -370,6 +372,9 @@ from vivace.nn.xresnet import (
     xse_resnext101,
     xsenet154,
 )
+from vivace.text.attribution import (
+    TokenAttributions,
+)
 from vivace.text.data import (
     TextBlock,
     TextDataLoaders,
@@ -379,6 +384,10 @@ from vivace.text.generate import (
 )
 from vivace.text.huggingface import (
     HFTokenizer,
+)
+from vivace.text.interpret import (
+    TextInterpretation,
+    token_attributions,
 )
 from vivace.text.learner import (
     LMLearner,
@@ -927,6 +936,7 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TextBlock",
     "TextDataLoaders",
+    "TextInterpretation",
     "TextLearner",
     "TfmdDL",
     "TfmdLists",
@@ -936,6 +946,7 @@ __all__ = [
     "TitledStr",
     "TitledTuple",
     "ToTensor",
+    "TokenAttributions",
     "TokenizeWithRules",
     "Tokenizer",
     "TorchMetricAdapter",
@@ -1139,6 +1150,7 @@ __all__ = [
     "to_float",
     "to_half",
     "to_np",
+    "token_attributions",
     "tokenize1",
     "tokenize_csv",
     "tokenize_df",

@@ -186,7 +186,7 @@ class LMLearner(TextLearner):
         )  # fmt: skip
         tokens = [vocab[i] for i in ids if vocab[i] not in (BOS, PAD)]
         tokenizer = tokenizer_of(self.dls)
-        return " ".join(decoder(tokens)) if tokenizer is None else str(tokenizer.decodes(decoder(tokens)))
+        return " ".join(decoder(tokens)) if tokenizer is None else str(tokenizer.decode(decoder(tokens)))
 
     def get_preds(
         self,

@@ -11,7 +11,7 @@ from vivace.core.errors import ArgumentError, DataError
 
 from .settings import Option, TrainSettings
 
-__all__ = ["TABLE_OPTIONS", "ImageTable", "find_images_of", "read_image_table"]
+__all__ = ["ImageTable", "TABLE_OPTIONS", "find_images_of", "read_image_table"]
 
 TABLE_OPTIONS: frozenset[Option] = frozenset({"inputs", "targets", "images"})
 
