@@ -165,3 +165,11 @@ def test_rows_that_cannot_be_predicted_are_explained(people: Path, tmp_path: Pat
     assert "There is no file" in refused("predict", out, tmp_path / "nowhere.csv")
     assert "is no table" in refused("predict", out, tmp_path)
     assert ".csv or .parquet" in refused("predict", out, people, "-o", tmp_path / "p.txt")
+
+
+@pytest.mark.slow
+def test_other_commands_know_what_a_table_model_is(ratings: Path, tmp_path: Path, vivace, refused) -> None:
+    vivace("train", ratings, "--out", tmp_path / "out", *QUICK)
+    printed = vivace("inspect", tmp_path / "out")
+    assert "create_dot_model" in printed and "MSELossFlat" in printed and "nothing but vivace" in printed
+    assert "`vivace predict` is for tables" in refused("serve", tmp_path / "out", "--port", "0")

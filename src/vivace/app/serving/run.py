@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
@@ -42,18 +43,12 @@ def run_serve(
         MissingPackageError: the extra `serve` is not installed.
     """
     uvicorn = require("uvicorn", "serve", "vivace serve")
-    listening = listen(host, port)
-    found = PictureModel.load(model, int(max_megapixels * 1e6), device)
-    is_local = host == "localhost" or ipaddress.ip_address(listening.getsockname()[0]).is_loopback
-    app = create_app(found, limits, ("127.0.0.1", "localhost", "::1") if is_local else None)
-    shown = f"[{host}]" if ":" in host else host
-    say(f"http://{shown}:{listening.getsockname()[1]}/ (Ctrl-C ends it; the interface is described at /docs)")
-    if not is_local:
-        say("Everybody who can reach this machine on the network can use it.")
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_keep_alive=10))
-    try:
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass
-    finally:
-        listening.close()
+    with listen(host, port) as listening, contextlib.suppress(KeyboardInterrupt):
+        found = PictureModel.load(model, int(max_megapixels * 1e6), device)
+        is_local = host == "localhost" or ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+        app = create_app(found, limits, ("127.0.0.1", "localhost", "::1") if is_local else None)
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{listening.getsockname()[1]}/ (Ctrl-C ends it; the interface is described at /docs)")
+        if not is_local:
+            say("Everybody who can reach this machine on the network can use it.")
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_keep_alive=10)).run(sockets=[listening])
