@@ -76,6 +76,43 @@ def test_folders_of_texts_are_learned_and_predicted(review_folder: Path, tmp_pat
     assert "no file or folder" in refused("predict", out, tmp_path / "nowhere")
 
 
+def tiny_hugging_face_model(folder: Path) -> Path:
+    """A folder as `save_pretrained` writes it: a BERT of random weights that knows the words of the reviews."""
+    from vivace.core.vision_shim import import_transformers
+
+    transformers = import_transformers()
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = ["[PAD]", "[UNK]", *sorted({word for text in WORDS.values() for word in text.split()})]
+    splitter = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    splitter.pre_tokenizer = pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=splitter, unk_token="[UNK]", pad_token="[PAD]"
+    ).save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        hidden_dropout_prob=0.0,
+    )
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_model_of_hugging_face_is_fine_tuned(reviews: Path, tmp_path: Path, vivace) -> None:
+    model, out = tiny_hugging_face_model(tmp_path / "tiny"), tmp_path / "out"
+    columns = ["--task", "text", "--input", "review", "--target", "mood"]
+    printed = vivace(
+        "train", reviews, *columns, "--arch", model, "--lr", "1e-2", "--out", out, *QUICK, "--epochs", "12"
+    )
+    assert "accuracy 100.00%" in printed
+    predicted = vivace("predict", out, reviews).splitlines()
+    assert [line.split(",")[2] for line in predicted[1:]] == ["neg", "pos"] * 20
+
+
 def train_error(refused, source: Path, *options: str) -> str:
     return refused("train", source, "--out", source.parent / "out", "--task", "text", *QUICK, *options)
 
