@@ -318,7 +318,10 @@ _ARGUMENTS = {
 
 def fresh(transform: Any) -> Any:
     """Return a copy of a transform that learns from data, so that one block can serve several sources."""
-    return copy.copy(transform) if isinstance(transform, Transform) and hasattr(transform, "setups") else transform
+    if not isinstance(transform, Transform):
+        return transform
+    learns = hasattr(transform, "setups") or type(transform).prepare_items is not Transform.prepare_items
+    return copy.copy(transform) if learns else transform
 
 
 def name_of(function: Any) -> str:

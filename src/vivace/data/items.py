@@ -17,6 +17,7 @@ __all__ = [
     "FileGetter",
     "ImageGetter",
     "ItemGetter",
+    "check_folders",
     "get_files",
     "get_image_files",
     "get_text_files",
@@ -109,6 +110,26 @@ def _nearby(path: Path) -> str:
         return f" {parent} has no folders."
     more = ", …" if len(names) > MAX_NAMES_IN_MESSAGE else ""
     return f" In {parent} there are {', '.join(names[:MAX_NAMES_IN_MESSAGE])}{more}."
+
+
+def check_folders(path: Path, *names: str, kind: str = "items") -> None:
+    """Check that a folder has these folders, for training and validation.
+
+    Args:
+        path: the folder.
+        names: of the folders in it.
+        kind: what the message calls the items, such as "pictures".
+
+    Raises:
+        DataError: one of them is missing; the message names those that are there.
+    """
+    missing = [name for name in names if not (path / name).is_dir()]
+    if path.is_dir() and missing:
+        there = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+        raise DataError(
+            f"{path} has no folder {missing[0]!r}; it has {', '.join(there[:8]) or 'none at all'}. Say what yours are "
+            f"called (train=…, valid=…), or validate on a random part of all {kind}: valid_pct=0.2."
+        )
 
 
 def get_image_files(path: PathLike, recurse: bool = True, folders: str | Iterable[str] | None = None) -> L[Path]:

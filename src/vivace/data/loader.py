@@ -30,7 +30,7 @@ _BATCH_STREAM, _PEEK, _COPY = 0xBA7C, 0x9EEC, 0xC0B1
 
 
 class DataWarning(UserWarning):
-    """Items were left out of training because they could not be read."""
+    """Something about the data that a person should know: items that were left out, values that were missing."""
 
 
 class DataLoader:
@@ -58,9 +58,9 @@ class DataLoader:
         on_error: "raise": a broken item ends the epoch with an error that names it; "skip": it is left out, kept in
             `skipped`, and reported at the end of the epoch.
         prefetch: how many batches are prepared ahead.
-        cache: keep pictures as they are when decoded, before any random transform: "memory" (up to a quarter of what is
-            free), "disk" (files in vivace's home, for all processes and later runs), None, or "auto": memory, unless
-            worker processes read. A file that changes is read anew.
+        cache: keep pictures as they are when decoded and resized, before anything random: "memory" (up to a quarter of
+            what is free), "disk" (files in vivace's home, for all processes and later runs), None, or "auto": memory,
+            unless worker processes read. A file that changes is read anew.
         split_idx: which data set this is for the transforms (0: training, 1: validation); None: any.
 
     The functions `create_item`, `create_batch`, `get_idxs`, `sample`, `shuffle_fn`, `create_batches`, `do_batch`,
@@ -71,6 +71,8 @@ class DataLoader:
         "wif before_iter after_item before_batch after_batch after_iter create_batches create_item create_batch "
         "retain get_idxs sample shuffle_fn do_batch"
     ).split()
+
+    own_settings: tuple[str, ...] = ()  # of a subclass: settings besides these, which copies and bundles keep
 
     def __init__(
         self,
@@ -134,6 +136,7 @@ class DataLoader:
         self._cache: PictureCache | None = None
         self._cache_setting: CacheSetting = None  # what `_cache` was made for
         self._decode_size: tuple[int, int] | None = None
+        self._alike: Callable[[Any], Any] | None = None  # done to every decoded picture, before it is kept
         self._n_inp: int | None = None
 
     def _set_hooks(self, hooks: dict[str, Any]) -> None:
@@ -331,7 +334,7 @@ class DataLoader:
 
         It uses the pictures that this one keeps; with `cache="auto"` it keeps no more, unless `cache` is given here.
         """
-        settings = {name: getattr(self, name) for name in self._copied}
+        settings = {name: getattr(self, name) for name in (*self._copied, *self.own_settings)}
         settings |= {h: self.__dict__[h] for h in self._hooks if h in self.__dict__ and h not in settings}
         if dataset is not None:
             settings["dataset"] = dataset
@@ -383,6 +386,11 @@ class DataLoader:
     def decode(self, b: Any) -> Any:
         """Undo the batch transforms as far as they can be undone."""
         return self.after_batch.decode(b)
+
+    def decode_sample(self, sample: Any) -> Any:
+        """Undo what the data set does to a sample: indices become names, texts, …"""
+        decode = getattr(self.dataset, "decode", None)
+        return sample if decode is None else decode(sample)
 
     def decode_batch(self, b: Any, max_n: int = 9, full: bool = True) -> Any:
         """Return up to `max_n` samples of a batch as people read them (pictures, names of classes)."""

@@ -86,12 +86,17 @@ class ItemsSoFar:
             yield value
 
 
-def first_for_prediction(transforms: Sequence[Transform], item: Any) -> int:
+def first_for_prediction(transforms: Sequence[Transform], item: Any, trained_on: type | None = None) -> int:
     """Return the place of the first transform that an item given for prediction needs.
 
     Training items go through getters that find the picture: in a column of a row, under another name. A picture
     itself needs none of them; the path of one needs those that turn paths into paths, not those that read rows.
+    A text, where the training items (`trained_on`) were none, begins at the transform that splits texts.
     """
+    if type(item) is not trained_on:
+        for position, transform in enumerate(transforms):
+            if isinstance(item, transform.begins_with):
+                return position
     is_path = isinstance(item, (str, os.PathLike))
     if not is_path and not isinstance(item, (Image.Image, np.ndarray, bytes, bytearray, Tensor)):
         return 0

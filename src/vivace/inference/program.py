@@ -35,6 +35,7 @@ _MAX_SIZE = 1 << 63
 _ALSO_ALLOWED = {
     "aten._upsample_bicubic2d_aa.default",
     "aten._upsample_bilinear2d_aa.default",
+    "aten.adaptive_max_pool2d.default",
     "aten.detach.default",
     "aten.layer_norm.default",
     "aten.lift_fresh_copy.default",

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vivace.core.collection import L
 from vivace.core.errors import BundleError, UnsafeFileError
 from vivace.core.image import PILBase
-from vivace.core.types import TensorBase
+from vivace.core.types import TensorBase, fastuple
 from vivace.data.transform import Transform
 
 from .limits import check_pixels
@@ -42,6 +42,7 @@ _ANY_CONSTRUCTOR_RAISES = (
 )
 _SIZES = {"size", "max_sz"}
 _FUNCTIONS = {"dec", "enc", "function"}
+_MADE_BY_CREATE = (PILBase, TensorBase, fastuple)
 _NAME = re.compile(r"^vivace(\.[a-z][a-z0-9_]*)+$")
 
 
@@ -79,23 +80,33 @@ def to_json(value: Any) -> Any:
         return {k: to_json(v) for k, v in value.items()}
     if isinstance(value, PurePath):
         return {"$path": str(value)}
+    if isinstance(value, Transform):
+        spec = transform_spec(value)
+        if spec is None:
+            raise BundleError(
+                f"The transform {value.name} is a plain function, which a bundle cannot hold: write it as a class in a "
+                "module that can be imported where the model is loaded."
+            )
+        return {"$transform": spec}
     if isinstance(value, type) and value.__module__.startswith("vivace."):
         return {"$class": f"{value.__module__}:{value.__qualname__}"}
     raise BundleError(f"A bundle cannot hold a {type(value).__module__}.{type(value).__qualname__} ({value!r:.60}).")
 
 
-def from_json(value: Any) -> Any:
-    """Undo `to_json`."""
+def from_json(value: Any, trust: Sequence[str] = ()) -> Any:
+    """Undo `to_json`. Transforms may come from vivace and from the packages in `trust`."""
     if isinstance(value, list):
-        return [from_json(v) for v in value]
+        return [from_json(v, trust) for v in value]
     if not isinstance(value, dict):
         return value
     kind = next((k for k in value if k.startswith("$")), None)
     if kind is None:
-        return {k: from_json(v) for k, v in value.items()}
+        return {k: from_json(v, trust) for k, v in value.items()}
     content = value[kind]
     if kind == "$tuple":
-        return tuple(from_json(v) for v in content)
+        return tuple(from_json(v, trust) for v in content)
+    if kind == "$transform":
+        return make_transform(content, trust)
     if kind == "$tensor":
         return torch.tensor(content, dtype=_dtype(value.get("dtype")))
     if kind == "$float":
@@ -156,7 +167,7 @@ def transform_spec(transform: Transform) -> dict[str, Any] | None:
     function = getattr(transform, "enc", None)
     if function is not None:
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, type) and issubclass(owner, PILBase) and function.__name__ == "create":
+        if isinstance(owner, type) and issubclass(owner, _MADE_BY_CREATE) and function.__name__ == "create":
             return {"create": f"{owner.__module__}:{owner.__qualname__}"}
         return None
     cls = type(transform)
@@ -174,7 +185,10 @@ def make_transform(spec: dict[str, Any], trust: Sequence[str] = ()) -> Transform
     if not isinstance(spec, dict):
         raise BundleError(f"The manifest holds {spec!r:.60} where a transform belongs.")
     if "create" in spec:
-        return Transform(find_class(spec["create"], (PILBase,)).create)
+        create = getattr(find_class(spec["create"], _MADE_BY_CREATE, trust), "create", None)
+        if not callable(create):
+            raise BundleError(f"The manifest names {spec['create']!r}, which has no `create`.")
+        return Transform(create)
     name = spec.get("type", spec.get("foreign"))
     cls = find_class(name, (Transform,), trust if "foreign" in spec else ())
     if "type" in spec and isinstance(spec.get("args"), dict):

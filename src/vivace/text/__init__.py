@@ -1,1 +1,1 @@
-"""Texts: the rules that prepare them. Tokenizers and models are on the way."""
+"""Texts: rules, tokens, vocabularies, loaders."""

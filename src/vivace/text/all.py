@@ -1,4 +1,4 @@
-"""What `from vivace.text.all import *` brings: rules for texts, and everything of `vivace.basics`."""
+"""What `from vivace.text.all import *` brings: texts, their loaders, and everything of `vivace.basics`."""
 
 from __future__ import annotations
 
@@ -215,6 +215,8 @@ from vivace.interpret.classification import (
 )
 from vivace.interpret.interpretation import (
     Interpretation,
+)
+from vivace.interpret.segmentation import (
     SegmentationInterpretation,
 )
 from vivace.nn.activations import (
@@ -370,6 +372,73 @@ from vivace.nn.xresnet import (
     xse_resnext101,
     xsenet154,
 )
+from vivace.text.attribution import (
+    TokenAttributions,
+)
+from vivace.text.data import (
+    TextBlock,
+    TextDataLoaders,
+)
+from vivace.text.generate import (
+    decode_spec_tokens,
+)
+from vivace.text.huggingface import (
+    HFTokenizer,
+)
+from vivace.text.interpret import (
+    TextInterpretation,
+    token_attributions,
+)
+from vivace.text.learner import (
+    LMLearner,
+    TextLearner,
+    language_model_learner,
+    text_classifier_learner,
+)
+from vivace.text.lm_loader import (
+    LMDataLoader,
+)
+from vivace.text.models.awdlstm import (
+    AWD_LSTM,
+    EmbeddingDropout,
+    RNNDropout,
+    WeightDropout,
+    awd_lstm_clas_config,
+    awd_lstm_clas_split,
+    awd_lstm_lm_config,
+    awd_lstm_lm_split,
+    dropout_mask,
+)
+from vivace.text.models.core import (
+    LinearDecoder,
+    PoolingLinearClassifier,
+    SentenceEncoder,
+    SequentialRNN,
+    get_language_model,
+    get_text_classifier,
+    masked_concat_pool,
+)
+from vivace.text.models.huggingface import (
+    HFClassifier,
+    hf_split,
+)
+from vivace.text.numericalize import (
+    Numericalize,
+    make_vocab,
+)
+from vivace.text.padding import (
+    Pad_Chunk,
+    Pad_Input,
+    ReverseText,
+    pad_chunk,
+    pad_input,
+    pad_input_chunk,
+    reverse_text,
+)
+from vivace.text.pretrained import (
+    clean_raw_keys,
+    match_embeds,
+)
 from vivace.text.rules import (
     BOS,
     EOS,
@@ -380,14 +449,46 @@ from vivace.text.rules import (
     TK_UP,
     TK_WREP,
     UNK,
+    extend_defaults,
     fix_html,
     lowercase,
     replace_all_caps,
     replace_maj,
     replace_rep,
+    replace_space,
     replace_wrep,
     rm_useless_spaces,
     spec_add_spaces,
+)
+from vivace.text.sorted_loader import (
+    SortedDL,
+)
+from vivace.text.subwords import (
+    SentencePieceTokenizer,
+    SubwordTokenizer,
+)
+from vivace.text.tokenizer import (
+    Tokenizer,
+)
+from vivace.text.tokenizing import (
+    TokenizeWithRules,
+    load_tokenized_csv,
+    parallel_tokenize,
+    tokenize1,
+    tokenize_csv,
+    tokenize_df,
+    tokenize_files,
+    tokenize_folder,
+    tokenize_texts,
+)
+from vivace.text.types import (
+    LMTensorText,
+    TensorText,
+)
+from vivace.text.words import (
+    BaseTokenizer,
+    SpacyTokenizer,
+    WordTokenizer,
 )
 from vivace.training.callback import (
     Callback,
@@ -441,6 +542,12 @@ from vivace.training.callbacks.progress import (
 )
 from vivace.training.callbacks.recorder import (
     Recorder,
+)
+from vivace.training.callbacks.rnn import (
+    ModelResetter,
+    RNNCallback,
+    RNNRegularizer,
+    rnn_cbs,
 )
 from vivace.training.callbacks.schedule import (
     ParamScheduler,
@@ -584,11 +691,13 @@ from vivace.training.schedule import (
 
 pd = LazyModule("pandas")
 plt = LazyModule("matplotlib.pyplot")
+extend_defaults()  # gives `defaults` the lists of rules that scripts change
 extend_path()  # gives `Path` the `ls` that notebooks use
 
 __all__ = [
     "APScoreBinary",
     "APScoreMulti",
+    "AWD_LSTM",
     "AccumMetric",
     "ActivationClass",
     "ActivationStats",
@@ -606,6 +715,7 @@ __all__ = [
     "BOS",
     "BalancedAccuracy",
     "BaseLoss",
+    "BaseTokenizer",
     "BatchNorm",
     "BatchNorm1dFlat",
     "BrierScore",
@@ -649,6 +759,7 @@ __all__ = [
     "EOS",
     "EarlyStoppingCallback",
     "Embedding",
+    "EmbeddingDropout",
     "EncodedMultiCategorize",
     "EndSplitter",
     "ExplainedVariance",
@@ -669,6 +780,8 @@ __all__ = [
     "GradientAccumulation",
     "GradientClip",
     "GrandparentSplitter",
+    "HFClassifier",
+    "HFTokenizer",
     "HammingLoss",
     "HammingLossMulti",
     "Hook",
@@ -692,6 +805,9 @@ __all__ = [
     "JaccardMulti",
     "L",
     "L1LossFlat",
+    "LMDataLoader",
+    "LMLearner",
+    "LMTensorText",
     "LRFinder",
     "LabelSmoothingCrossEntropy",
     "LabelSmoothingCrossEntropyFlat",
@@ -701,6 +817,7 @@ __all__ = [
     "LayerInfo",
     "Learner",
     "LinBnDrop",
+    "LinearDecoder",
     "Lookahead",
     "LossMetric",
     "LossMetrics",
@@ -716,6 +833,7 @@ __all__ = [
     "MixHandler",
     "MixUp",
     "MixedPrecision",
+    "ModelResetter",
     "Module",
     "MultiCategorize",
     "MultiCategory",
@@ -723,11 +841,14 @@ __all__ = [
     "NoneReduce",
     "NormType",
     "Normalize",
+    "Numericalize",
     "OneHotEncode",
     "OptimWrapper",
     "Optimizer",
     "OriginLayer",
     "PAD",
+    "Pad_Chunk",
+    "Pad_Input",
     "ParamScheduler",
     "ParameterModule",
     "PartialLambda",
@@ -739,6 +860,7 @@ __all__ = [
     "PoolFlatten",
     "PoolType",
     "PooledSelfAttention2d",
+    "PoolingLinearClassifier",
     "Precision",
     "PrecisionMulti",
     "ProdLayer",
@@ -747,6 +869,9 @@ __all__ = [
     "R2Score",
     "RAdam",
     "RMSProp",
+    "RNNCallback",
+    "RNNDropout",
+    "RNNRegularizer",
     "RandTransform",
     "RandomSplitter",
     "RandomSubsetSplitter",
@@ -759,6 +884,7 @@ __all__ = [
     "RegressionSetup",
     "ResBlock",
     "ResizeBatch",
+    "ReverseText",
     "RocAuc",
     "RocAucBinary",
     "RocAucMulti",
@@ -776,15 +902,21 @@ __all__ = [
     "SegmentationInterpretation",
     "Self",
     "SelfAttention",
+    "SentenceEncoder",
+    "SentencePieceTokenizer",
     "SeparableBlock",
     "SequentialEx",
+    "SequentialRNN",
     "ShortEpochCallback",
     "ShowGraphCallback",
     "SigmoidRange",
     "SimpleCNN",
     "SimpleSelfAttention",
     "SkipToEpoch",
+    "SortedDL",
+    "SpacyTokenizer",
     "SpearmanCorrCoef",
+    "SubwordTokenizer",
     "Swish",
     "SwishJit",
     "TK_MAJ",
@@ -800,7 +932,12 @@ __all__ = [
     "TensorMask",
     "TensorMultiCategory",
     "TensorPoint",
+    "TensorText",
     "TerminateOnNaNCallback",
+    "TextBlock",
+    "TextDataLoaders",
+    "TextInterpretation",
+    "TextLearner",
     "TfmdDL",
     "TfmdLists",
     "TimeDistributed",
@@ -809,6 +946,9 @@ __all__ = [
     "TitledStr",
     "TitledTuple",
     "ToTensor",
+    "TokenAttributions",
+    "TokenizeWithRules",
+    "Tokenizer",
     "TorchMetricAdapter",
     "TrackerCallback",
     "TrainEvalCallback",
@@ -820,6 +960,8 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WeightDropout",
+    "WordTokenizer",
     "XResNet",
     "accuracy",
     "accuracy_multi",
@@ -832,22 +974,29 @@ __all__ = [
     "as_metric",
     "as_optimizer",
     "average_into",
+    "awd_lstm_clas_config",
+    "awd_lstm_clas_split",
+    "awd_lstm_lm_config",
+    "awd_lstm_lm_split",
     "bn_bias_params",
     "broadcast_vec",
     "camel2snake",
     "children_and_parameters",
     "chunked",
     "class2attr",
+    "clean_raw_keys",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
     "cond_init",
     "config_path",
+    "decode_spec_tokens",
     "default_device",
     "default_split",
     "defaults",
     "download_data",
     "download_url",
+    "dropout_mask",
     "dummy_eval",
     "encodes_for",
     "error_rate",
@@ -866,10 +1015,13 @@ __all__ = [
     "get_files",
     "get_grid",
     "get_image_files",
+    "get_language_model",
+    "get_text_classifier",
     "get_text_files",
     "has_children",
     "has_params",
     "has_pool_type",
+    "hf_split",
     "hook_output",
     "hook_outputs",
     "icnr_init",
@@ -887,16 +1039,21 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "language_model_learner",
     "last",
     "layer_info",
     "listify",
     "load_learner",
     "load_model",
     "load_pickle",
+    "load_tokenized_csv",
     "loss_for_kind",
     "lowercase",
     "mae",
+    "make_vocab",
+    "masked_concat_pool",
     "master_bar",
+    "match_embeds",
     "math",
     "merge",
     "minimum",
@@ -923,6 +1080,10 @@ __all__ = [
     "one_hot_decode",
     "one_param",
     "os",
+    "pad_chunk",
+    "pad_input",
+    "pad_input_chunk",
+    "parallel_tokenize",
     "params",
     "parent_label",
     "partial",
@@ -940,11 +1101,14 @@ __all__ = [
     "replace_all_caps",
     "replace_maj",
     "replace_rep",
+    "replace_space",
     "replace_wrep",
     "requires_grad",
     "retype",
+    "reverse_text",
     "rm_useless_spaces",
     "rmse",
+    "rnn_cbs",
     "save_model",
     "save_pickle",
     "sched_cos",
@@ -978,6 +1142,7 @@ __all__ = [
     "sys",
     "tensor",
     "test_set",
+    "text_classifier_learner",
     "to_concat",
     "to_cpu",
     "to_detach",
@@ -985,6 +1150,13 @@ __all__ = [
     "to_float",
     "to_half",
     "to_np",
+    "token_attributions",
+    "tokenize1",
+    "tokenize_csv",
+    "tokenize_df",
+    "tokenize_files",
+    "tokenize_folder",
+    "tokenize_texts",
     "top_k_accuracy",
     "torch",
     "total_params",

@@ -16,11 +16,12 @@ from vivace.core.collection import L
 from vivace.core.errors import DataError
 from vivace.core.image import PILImage
 from vivace.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
-from vivace.data.items import get_image_files
+from vivace.data.items import check_folders, get_image_files
 from vivace.data.labels import ColReader, RegexLabeller, parent_label
 from vivace.data.loaders import DataLoaders
 from vivace.data.options import LoaderOptions, names_unknown_keywords
 from vivace.data.splits import ColSplitter, GrandparentSplitter, RandomSplitter
+from vivace.data.tables import block_of_columns, read_table
 
 from .blocks import BBoxBlock, BBoxLblBlock, ImageBlock, ImageClass, MaskBlock, PointBlock
 
@@ -86,7 +87,7 @@ class ImageDataLoaders(DataLoaders):
             DataError: a folder is missing, or has no pictures.
         """
         if valid_pct is None:
-            _check_folders(Path(path), train, valid)
+            check_folders(Path(path), train, valid, kind="pictures")
         block = DataBlock(
             blocks=(ImageBlock(img_cls), CategoryBlock(vocab=vocab)),
             get_items=get_image_files if valid_pct is not None else partial(get_image_files, folders=[train, valid]),
@@ -290,7 +291,7 @@ class ImageDataLoaders(DataLoaders):
             valid_col: a column that is true for the rows that validate; None: `valid_pct` of them at random.
         """
         block = DataBlock(
-            blocks=(ImageBlock(img_cls), y_block or _block_of_columns(df, label_col, label_delim)),
+            blocks=(ImageBlock(img_cls), y_block or block_of_columns(df, label_col, label_delim)),
             get_x=ColReader(fn_col, pref=Path(path) / (folder or ""), suff=suff),
             get_y=ColReader(label_col, label_delim=label_delim),
             splitter=RandomSplitter(valid_pct, seed) if valid_col is None else ColSplitter(valid_col),
@@ -335,14 +336,7 @@ class ImageDataLoaders(DataLoaders):
         Raises:
             DataError: there is no such file.
         """
-        import pandas as pd
-
-        file = Path(path) / csv_fname
-        if not file.is_file():
-            tables = sorted(p.name for p in Path(path).glob("*.csv"))
-            there = f"There are {', '.join(tables)}: csv_fname={tables[0]!r}?" if tables else f"No .csv is in {path}."
-            raise DataError(f"The table {file} does not exist. {there}")
-        df = pd.read_csv(file, header=header, sep=delimiter or ",", quoting=quoting)  # type: ignore[call-overload]
+        df = read_table(path, csv_fname, header=header, delimiter=delimiter, quoting=quoting)
         return cls.from_df(
             df,
             path,
@@ -451,31 +445,11 @@ class SegmentationDataLoaders(DataLoaders):
         )
 
 
-def _check_folders(path: Path, *names: str) -> None:
-    missing = [name for name in names if not (path / name).is_dir()]
-    if path.is_dir() and missing:
-        there = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-        raise DataError(
-            f"{path} has no folder {missing[0]!r}; it has {', '.join(there[:8]) or 'none at all'}. Say what yours are "
-            "called (train=…, valid=…), or validate on a random part of all pictures: valid_pct=0.2."
-        )
-
-
 def _as_paths(fnames: Sequence[Any]) -> Sequence[Any]:
     """Texts as paths, which have a name."""
     if any(isinstance(f, str) for f in fnames):
         return L([Path(f) if isinstance(f, str) else f for f in fnames], use_list=True)
     return fnames
-
-
-def _block_of_columns(df: Any, label_col: Any, label_delim: str | None) -> Callable[[], TransformBlock]:
-    columns = list(label_col) if isinstance(label_col, (list, tuple)) else [label_col]
-    if label_delim is None and len(columns) < 2:
-        return CategoryBlock
-    are_floats = label_delim is None and all(
-        (df[c] if c in df.columns else df.iloc[:, c]).dtype.kind == "f" for c in columns
-    )
-    return RegressionBlock if are_floats else MultiCategoryBlock
 
 
 def _block_of_label(label: Any) -> Callable[[], TransformBlock]:

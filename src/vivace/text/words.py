@@ -1,0 +1,124 @@
+"""Tokenizers that split texts into words: in Rust, in all cores, with the same result for any number of threads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vivace.core.collection import L
+from vivace.core.errors import MissingPackageError
+
+from .rules import special_tokens
+from .tokens import TokenizedTexts
+
+if TYPE_CHECKING:
+    import tokenizers
+
+__all__ = ["BaseTokenizer", "SpacyTokenizer", "WordTokenizer", "rust_tokenizers"]
+
+_UNITS = "km|cm|mm|dm|m|kg|mg|g|lb|oz|ft|mph|kb|mb|gb|tb|am|pm"
+_PARTS = (
+    r"(?:https?://|www\.)[^\s<>\"]*[^\s<>\"'.,;:!?)\]]",  # addresses of pages
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",  # and of people
+    r"(?<!\S)(?:[:;=]['-]?[()\[\]dpo|]|<3)(?!\w)",  # smileys
+    r"(?<!\w)[^\W\d_](?:\.[^\W\d_])+\b\.?(?!\w)",  # U.S., e.g., p.m.
+    r"(?<!\w)(?:mr|mrs|ms|dr|prof|vs|jr|sr)\.(?=\s)",
+    r"\w+(?:\.\w+)*\.(?:com|org|net|edu|gov)\b",
+    rf"\d+(?:[.,:/]\d+)*(?=(?:{_UNITS})\b)",  # the number of 3.5kg
+    r"(?<!\w)\d+(?:[.,:/]\d+)+\b",  # 1,000.50, 5:30, 12/25
+    r"(?<!\w)(?:can(?=not\b)|gon(?=na\b)|got(?=ta\b))",
+    r"[^\W_]+(?=n['’]t\b)",  # do of don't
+    r"n['’]t\b",
+    r"['’](?:s|m|re|ve|ll|d)\b",
+    r"[^\W_](?:\w*[^\W_])?(?:['’](?!(?:s|m|re|ve|ll|d)\b)[^\W_]+)*",  # words, also o'neil
+    r"\.{2,}|-{2,}|\n+|\t+",
+    r"(?:[^\w\s]|_)(?:\p{M}|\u200d[^\w\s])*",  # any other sign; signs that are joined stay together
+)
+
+
+class BaseTokenizer:
+    """A tokenizer that splits at one character; what a tokenizer of your own looks like.
+
+    Args:
+        split_char: the character.
+    """
+
+    def __init__(self, split_char: str = " ") -> None:
+        self.split_char = split_char
+
+    def __call__(self, items: Iterable[str]) -> Iterator[L[str]]:
+        """Yield the tokens of each text."""
+        return (L(text.split(self.split_char), use_list=True) for text in items)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as JSON."""
+        return {"split_char": self.split_char}
+
+
+class WordTokenizer:
+    """Split texts into words and signs, as readers of English expect: `do n't`, `3.5 kg`, `U.S.`, `well - known`.
+
+    Args:
+        lang: accepted because scripts pass it: the rules are the same for all languages written with spaces.
+        special_toks: texts that are never split; None: `defaults.text_spec_tok`.
+        buf_sz: how many texts are in work at a time.
+    """
+
+    def __init__(self, lang: str = "en", special_toks: Sequence[str] | None = None, buf_sz: int = 5000) -> None:
+        self.lang, self.buf_sz = lang, buf_sz
+        self.special_toks = special_tokens() if special_toks is None else list(special_toks)
+        # those that are words are words for the pattern, too
+        unusual = [re.escape(t) for t in self.special_toks if not re.fullmatch(r"[^\W_]+", t)]
+        self.pattern = "(?i)" + "|".join([*sorted(unusual, key=len, reverse=True), *_PARTS])
+        self._splitter: Any = None
+
+    def _split(self) -> tokenizers.pre_tokenizers.PreTokenizer:
+        if self._splitter is None:
+            rust = rust_tokenizers()
+            self._splitter = rust.pre_tokenizers.Split(rust.Regex(self.pattern), "removed", invert=True)
+        return self._splitter  # type: ignore[no-any-return]
+
+    def __call__(self, items: Iterable[str]) -> Iterator[L[str]]:
+        """Yield the tokens of each text."""
+        split = self._split()
+        return (L([token for token, _ in split.pre_tokenize_str(text)], use_list=True) for text in items)
+
+    def encode_all(self, texts: Sequence[str]) -> TokenizedTexts:
+        """Return the tokens of all texts; the work is spread over the cores."""
+        rust = rust_tokenizers()
+        tokenizer = rust.Tokenizer(rust.models.WordLevel())
+        tokenizer.pre_tokenizer = self._split()
+        every = rust.trainers.WordLevelTrainer(vocab_size=2**31, min_frequency=0, show_progress=False)
+        tokenizer.train_from_iterator(texts, every)
+        table = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda pair: pair[1])]
+        ids: list[list[int]] = []
+        for begin in range(0, len(texts), self.buf_sz):
+            ids += [e.ids for e in tokenizer.encode_batch_fast(texts[begin : begin + self.buf_sz])]
+        return TokenizedTexts.from_ids(table, ids)
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as JSON."""
+        return {"lang": self.lang, "special_toks": self.special_toks}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_splitter": None}
+
+
+SpacyTokenizer = WordTokenizer
+
+
+def rust_tokenizers() -> Any:
+    """Return the package `tokenizers`.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        import tokenizers
+        import tokenizers.models
+        import tokenizers.pre_tokenizers
+        import tokenizers.trainers
+    except ImportError as error:
+        raise MissingPackageError('Texts need the package tokenizers: pip install "vivace[text]".') from error
+    return tokenizers
