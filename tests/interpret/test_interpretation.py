@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from vivace.data.loader import DataWarning
-from vivace.interpret.classification import ClassificationInterpretation, confusion_counts
+from vivace.interpret.classification import ClassificationInterpretation
+from vivace.interpret.confusion import confusion_counts
 from vivace.interpret.gradcam import class_activation, find_last_map
 from vivace.interpret.interpretation import Interpretation
 from vivace.interpret.label_issues import expected_calibration_error, find_label_issues

@@ -65,7 +65,7 @@ def test_training_takes_every_place_of_the_long_side():
     lefts = set()
     for key in range(200):
         with use_keys(key):
-            region, size = Resize(20).draw((photo(30, 20),), item_transforms.Draws(key), 0)
+            ((region, size),) = Resize(20).draw((photo(30, 20),), item_transforms.Draws(key), 0).values()
         assert size == (30, 20) and region.box[1] == 0
         lefts.add(region.box[0])
     assert lefts == set(range(11))

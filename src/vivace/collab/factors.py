@@ -13,7 +13,8 @@ def pca(x: Tensor, k: int = 2) -> Tensor:
     """Return the rows of `x` `(n, d)` on their first `k` principal components: `(n, k)`."""
     centred = x.detach().float() - x.detach().float().mean(0)
     left, singular, _ = torch.linalg.svd(centred, full_matrices=False)
-    return left[:, :k] * singular[:k]
+    rows: Tensor = left[:, :k] * singular[:k]
+    return rows
 
 
 def cosine_similarities(vectors: Tensor, one: Tensor) -> Tensor:

@@ -142,7 +142,10 @@ def _network(
     check_names("tabular_config", settings, tabular_config())
     if y_range is not None:
         settings["y_range"] = tuple(y_range)
-    shape = {"emb_szs": get_emb_sz(dls, emb_szs), "layers": [n_factors] if layers is None else list(layers)}
+    shape: dict[str, Any] = {
+        "emb_szs": get_emb_sz(dls, emb_szs),
+        "layers": [n_factors] if layers is None else list(layers),
+    }
     model = EmbeddingNN(**shape, **settings)
     if settings.pop("act_cls") is not nn.ReLU:
         return model, None  # recorded with the model

@@ -96,7 +96,7 @@ def index_of_name(vocab: CategoryMap, name: Any, kind: str) -> int:
     """Return the number of a user or an item.
 
     Args:
-        vocab: the names.
+        vocab: the names, "#na#" first.
         name: one of them.
         kind: "user" or "item", for the message.
 
@@ -105,10 +105,12 @@ def index_of_name(vocab: CategoryMap, name: Any, kind: str) -> int:
     """
     name = name.item() if hasattr(name, "item") else name
     if name not in vocab.o2i:
-        near = suggest(str(name), (str(known) for known in vocab)) or (
-            f" They are of the type {type(vocab[-1]).__name__}." if type(vocab[-1]) is not type(name) else ""
-        )
-        raise DataError(f"{name!r} is not among the {len(vocab)} {kind}s of the training data.{near}")
+        alike = next((known for known in vocab if str(known) == str(name)), None)
+        if alike is None:
+            hint = suggest(str(name), (str(known) for known in vocab[1:]))
+        else:
+            hint = f" There is {alike!r}, a {type(alike).__name__}; this is a {type(name).__name__}."
+        raise DataError(f"{name!r} is not among the {len(vocab) - 1} {kind}s of the training data.{hint}")
     return vocab.o2i[name]
 
 

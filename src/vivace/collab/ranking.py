@@ -97,7 +97,7 @@ def _item_vectors(model: Any) -> Tensor:
     if isinstance(model, EmbeddingDotBias):
         return model.i_weight.weight.detach()
     if isinstance(model, TabularModel) and len(model.embeds) > 1:
-        return model.embeds[1].weight.detach()  # type: ignore[operator, union-attr, no-any-return]
+        return model.embeds.get_parameter("1.weight").detach()
     raise ArgumentError(
         f"Where a {type(model).__name__} keeps the vectors of its items is not known: compare them with "
         "cosine_similarities(vectors, vectors[number])."

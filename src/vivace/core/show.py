@@ -34,7 +34,7 @@ __all__ = [
 
 Size = tuple[float, float]
 PIXELS_PER_INCH = 64
-CHANNEL_COUNTS = (1, 3, 4)
+CHANNEL_COUNTS = (1, 3, 4)  # of these a last dimension is taken for the channels
 
 
 def as_axes(ctx: Axes | None = None, *, figsize: Size | None = None) -> Axes:
@@ -59,7 +59,7 @@ def show_image(
     Args:
         im: A tensor or array `(channels, height, width)`, `(height, width, channels)` or `(height, width)`, or a Pillow
             image. Floats are in 0..1 (what lies outside is clipped in colour images), integers in 0..255. One channel
-            is drawn in grey; of more than four the first three are drawn.
+            is drawn in grey, two in red and green; of more than four the first three are drawn.
         ax: Where to draw; new axes by default.
         figsize: Width and height of a new figure in inches; chosen after the image by default.
         title: Text above the image.
@@ -98,7 +98,7 @@ def _pixels(im: Any) -> npt.NDArray[Any]:
     if pixels.shape[-1] == 1:
         return pixels[..., 0]
     if pixels.shape[-1] == 2:
-        raise ShapeError(f"An image with two channels cannot be drawn (shape {pixels.shape}); choose one of them.")
+        pixels = np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=-1)
     pixels = pixels if pixels.shape[-1] in CHANNEL_COUNTS else pixels[..., :3]
     if pixels.dtype == np.uint16:
         pixels = pixels / np.float32(65535)

@@ -22,6 +22,7 @@ __all__ = [
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
+    "TensorChannels",
     "TensorImage",
     "TensorImageBW",
     "TensorImageBase",
@@ -119,6 +120,20 @@ class TensorImageBW(TensorImage):
     """An image with one channel."""
 
     default_cmap = "Greys_r"
+
+
+class TensorChannels(TensorImage):
+    """An image of channels that are no colours, float; it is drawn as what its first three hold."""
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        """Draw the first three channels (one in grey) on `ctx`, each stretched from its 2nd to its 98th percentile."""
+        from .show import show_image
+
+        shown = self.as_subclass(Tensor).detach().float().cpu()[:3]
+        flat = shown.flatten(1)
+        step = max(flat.shape[1] // 10_000, 1)  # enough to see by
+        low, high = torch.quantile(flat[:, ::step], torch.tensor([0.02, 0.98]), dim=1)[..., None, None]
+        return show_image(((shown - low) / (high - low).clamp_min(1e-6)).clamp(0, 1), ctx=ctx, **kwargs)
 
 
 class TensorMask(TensorImageBase):

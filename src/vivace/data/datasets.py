@@ -75,7 +75,7 @@ class TfmdLists(Subsets):
         self.split_idx, self.dl_type, self.types, self.on_error = split_idx, dl_type, types, on_error
         self.splits = None if splits is None else _checked(splits, len(self.items))
         self.for_prediction = False
-        self.item_type: type | None = type(item_at(self.items, 0)) if len(self.items) else None  # of training items
+        self.item_type: type | None = None  # of the items trained on, in a data set for prediction
         if do_setup:
             self.setup(train_setup, verbose)
 
@@ -270,7 +270,8 @@ class Datasets(Subsets):
         for tl in self.tls if with_labels else self.tls[: self.n_inp]:
             new = tl._new(tl.tfms.prepare_items(items, train=()), split_idx=1)
             new.tfms = Pipeline(new.tfms.fs[rm_tfms:], split_idx=1)
-            new.for_prediction, new.item_type = True, tl.item_type
+            new.for_prediction = True
+            new.item_type = type(item_at(tl.items, 0)) if len(tl.items) else tl.item_type
             made.append(new)
         return self._with(made)
 

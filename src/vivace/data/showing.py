@@ -29,6 +29,7 @@ __all__ = [
     "draw_panels",
     "is_drawn",
     "result_panels",
+    "sample_panels",
     "show_batch",
     "show_frame",
     "show_results",
@@ -79,8 +80,8 @@ def _is_picture(part: Any) -> bool:
     return is_drawn(part) and not isinstance(part, TensorMask)
 
 
-def _sample_panels(sample: Sequence[Any]) -> list[Panel]:
-    """Each picture on axes of its own; masks, points, boxes and titles on those of the first."""
+def sample_panels(sample: Sequence[Any]) -> list[Panel]:
+    """Return what to draw of a decoded sample: each picture on its own axes, all else on those of the first."""
     panels = [Panel([(part, {})]) for part in sample if _is_picture(part)] or [Panel([])]
     panels[0].parts.extend(_plain_parts([part for part in sample if not _is_picture(part)]))
     return panels
@@ -119,7 +120,7 @@ def result_panels(target: Sequence[Any], predicted: Sequence[Any], n_inp: int, *
             Panel([(part, {}) for part in wanted], "Target"),
             Panel([(part, {}) for part in found], "Prediction"),
         ]
-    panels = _sample_panels(target)
+    panels = sample_panels(target)
     panels[0].parts.extend(
         (part, _OF_PREDICTION if isinstance(part, TensorPoint) and not isinstance(part, TensorBBox) else options)
         for part, options in _plain_parts(found, **_BOX_OF_PREDICTION)
@@ -170,9 +171,9 @@ def _grid(
     title: str | None,
 ) -> Any:
     n = max(len(rows), 1)
-    if nrows is None and ncols is None and any(panel.title for panel in rows[0]):
-        ncols = 1  # under their headings
     if width > 1:
+        if nrows is None and ncols is None and any(panel.title for panel in rows[0]):
+            ncols = 1  # under their headings
         nrows = (max(int(n**0.5), 1) if ncols is None else -(-n // ncols)) if nrows is None else nrows
         ncols = (-(-n // nrows) if ncols is None else ncols) * width
     return get_grid(n * width, nrows=nrows, ncols=ncols, figsize=figsize, title=title)
@@ -222,7 +223,7 @@ def show_samples(
         names = _columns(samples[0]) if samples else []
         show_table([[_brief(part, trunc_at) for part in s] for s in samples], names)
         return None
-    rows = [_sample_panels(sample) for sample in samples]
+    rows = [sample_panels(sample) for sample in samples]
     draw_panels(rows, ctxs=ctxs, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs)
     return None
 

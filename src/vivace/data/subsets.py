@@ -24,7 +24,7 @@ class Subsets:
     """What `TfmdLists` and `Datasets` share: they are split, iterated, and made into loaders."""
 
     prefers_threads = True  # opening files releases the interpreter lock
-    splits: L[L[int]] | None
+    splits: L[Any] | None  # of each subset the indices of its items
     dl_type: type[DataLoader] | None
     dls_type: type[DataLoaders] = DataLoaders
     item_tfms: tuple[type[Transform], ...] = (ToTensor,)  # of single samples, unless others are given

@@ -27,6 +27,7 @@ from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
+from vivace.data.getters import Entry, Getter
 from vivace.data.loader import DataLoader, TfmdDL
 from vivace.data.loaders import DataLoaders
 from vivace.data.portable import PortableInputs
@@ -45,12 +46,12 @@ MANIFEST, WEIGHTS, PROGRAM = "manifest.json", "weights.safetensors", "program.js
 _CHECK = "__check__."
 MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
-    "vivace.text.models.core.get_language_model",
-    "vivace.text.models.core.get_text_classifier",
-    "vivace.text.models.huggingface.create_hf_model",
     "vivace.collab.model.EmbeddingNN",
     "vivace.collab.model.create_dot_model",
     "vivace.tabular.model.create_tabular_model",
+    "vivace.text.models.core.get_language_model",
+    "vivace.text.models.core.get_text_classifier",
+    "vivace.text.models.huggingface.create_hf_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
@@ -137,6 +138,7 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
+        "inputs_of_tuple": n_inp > 1 and any(transform_spec(t) is None for tl in tls[:n_inp] for t in tl.tfms),
         "after_item": _specs(getattr(dl, "after_item", [])),
         "before_batch": _specs(getattr(dl, "before_batch", [])),
         "after_batch": _specs(getattr(dl, "after_batch", [])),
@@ -408,7 +410,8 @@ def load_learner(
     learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
     learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
-    learn.builder = manifest["model"] if "builder" in manifest["model"] else None
+    if "builder" in manifest["model"]:  # so that it can be exported again
+        learn.builder = {"builder": manifest["model"]["builder"], "args": from_json(manifest["model"].get("args", {}))}
     learn.to("cpu" if cpu else learn.runtime.device)
     made.eval()
     if check and samples:
@@ -495,11 +498,13 @@ class _NoLoss:
 
 
 def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders:
+    n_inp = manifest["n_inp"]
     parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
+    if manifest.get("inputs_of_tuple"):  # in the place of the getters that found them: an item is a tuple of them
+        parts[:n_inp] = [[Getter(Entry(i)), *part] for i, part in enumerate(parts[:n_inp])]
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
     before_batch = Pipeline([make_transform(s, trust) for s in manifest.get("before_batch", [])], split_idx=1)
-    n_inp = manifest["n_inp"]
     if manifest.get("inputs") is not None:
         inputs = _make_inputs(manifest["inputs"], trust)
         return inputs.empty_loaders(bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch)

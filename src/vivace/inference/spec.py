@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vivace.core.collection import L
 from vivace.core.errors import BundleError, UnsafeFileError
 from vivace.core.image import PILBase
-from vivace.core.types import TensorBase
+from vivace.core.types import TensorBase, fastuple
 from vivace.data.transform import Transform
 
 from .limits import check_pixels
@@ -42,6 +42,7 @@ _ANY_CONSTRUCTOR_RAISES = (
 )
 _SIZES = {"size", "max_sz"}
 _FUNCTIONS = {"dec", "enc", "function"}
+_MADE_BY_CREATE = (PILBase, TensorBase, fastuple)
 _NAME = re.compile(r"^vivace(\.[a-z][a-z0-9_]*)+$")
 
 
@@ -166,7 +167,7 @@ def transform_spec(transform: Transform) -> dict[str, Any] | None:
     function = getattr(transform, "enc", None)
     if function is not None:
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, type) and issubclass(owner, PILBase) and function.__name__ == "create":
+        if isinstance(owner, type) and issubclass(owner, _MADE_BY_CREATE) and function.__name__ == "create":
             return {"create": f"{owner.__module__}:{owner.__qualname__}"}
         return None
     cls = type(transform)
@@ -184,7 +185,10 @@ def make_transform(spec: dict[str, Any], trust: Sequence[str] = ()) -> Transform
     if not isinstance(spec, dict):
         raise BundleError(f"The manifest holds {spec!r:.60} where a transform belongs.")
     if "create" in spec:
-        return Transform(find_class(spec["create"], (PILBase,)).create)
+        create = getattr(find_class(spec["create"], _MADE_BY_CREATE, trust), "create", None)
+        if not callable(create):
+            raise BundleError(f"The manifest names {spec['create']!r}, which has no `create`.")
+        return Transform(create)
     name = spec.get("type", spec.get("foreign"))
     cls = find_class(name, (Transform,), trust if "foreign" in spec else ())
     if "type" in spec and isinstance(spec.get("args"), dict):

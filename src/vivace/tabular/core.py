@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vivace.core.collection import L
-from vivace.core.errors import DataError
+from vivace.core.errors import BundleError, DataError
 from vivace.data.loader import DataLoader
 from vivace.data.loaders import DataLoaders
 from vivace.data.portable import PortableInputs
@@ -71,7 +71,8 @@ class TabularPandas(Subsets, PortableInputs):
         reduce_memory: bool = True,
     ) -> None:
         frame = as_frame(df)
-        self.cat_names, self.cont_names = L(names_of(cat_names)), L(names_of(cont_names))
+        self.cat_names: L[Any] = L(names_of(cat_names))
+        self.cont_names: L[Any] = L(names_of(cont_names))
         check_columns(frame, self.cat_names, "in cat_names")
         check_columns(frame, self.cont_names, "in cont_names")
         check_columns(frame, names_of(y_names), "in y_names")
@@ -344,7 +345,18 @@ class TabularPandas(Subsets, PortableInputs):
 
     # ------------------------------------------------------------------ in an exported model
     def config(self) -> dict[str, Any]:
-        """Return what is needed to prepare new rows alike."""
+        """Return what is needed to prepare new rows alike.
+
+        Raises:
+            BundleError: categories are neither texts nor numbers, so that no file can hold them.
+        """
+        for name, classes in self.classes.items():
+            odd = [label for label in classes if not isinstance(label, (str, int, float, bool))]
+            if odd:
+                raise BundleError(
+                    f"The column {name!r} has categories of the type {type(odd[0]).__name__}, which a file cannot "
+                    f"hold: make texts of them before training, df[{name!r}] = df[{name!r}].astype(str)."
+                )
         return {
             "procs": list(self.procs),
             "cat_names": list(self.cat_names),

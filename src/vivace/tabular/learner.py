@@ -117,7 +117,7 @@ def tabular_learner(
         raise ArgumentError("The table has no target, so the number of outputs is unknown: pass n_out, or y_names.")
     if y_range is not None:
         settings["y_range"] = tuple(y_range)
-    shape = {
+    shape: dict[str, Any] = {
         "emb_szs": get_emb_sz(dls, emb_szs),
         "n_cont": len(dls.cont_names),
         "out_sz": n_out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -73,6 +74,9 @@ class Categorify(TabularProc):
 
     def config(self) -> dict[str, Any]:
         return {"classes": [(name, list(vocab)[1:]) for name, vocab in self.classes.items()]}
+
+    def __repr__(self) -> str:
+        return f"Categorify({', '.join(f'{name}: {len(vocab)}' for name, vocab in self.classes.items())})"
 
 
 class FillStrategy:
@@ -206,7 +210,11 @@ class NormalizeColumns(TabularProc):
 
     def decodes(self, to: Any) -> None:
         for name in to.cont_names:
-            to.items[name] = np.asarray(to.items[name], dtype=np.float64) * self.stds[name] + self.means[name]
+            column = np.asarray(to.items[name])
+            values = column.astype(np.float64) * self.stds[name] + self.means[name]
+            if column.dtype == np.float32:  # the digits that it has no room for are noise: 57, not 56.9999981
+                values = np.round(values, 5 - math.floor(math.log10(self.stds[name]))) + 0.0
+            to.items[name] = values
 
     def config(self) -> dict[str, Any]:
         return {"means": list(self.means.items()), "stds": list(self.stds.items())}

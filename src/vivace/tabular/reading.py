@@ -72,7 +72,7 @@ def _numbers(items: Any, names: Sequence[Any]) -> Tensor:
         if bad.any():
             what = "is missing" if np.isnan(out[bad, position]).all() else "is infinite or missing"
             raise DataError(
-                f"A number {what} in the column {name!r}, {rows_where(items[name], bad)}: add FillMissing to the "
-                "procs, or repair these rows."
+                f"A number {what} in the column {name!r}, {rows_where(items[name], bad)}: add FillMissing to procs, "
+                "or repair these rows."
             )
     return torch.from_numpy(out)

@@ -105,7 +105,7 @@ class Target:
                     f"The target {name!r} is missing in {rows_where(column, missing)}: leave these rows out, "
                     f"df.dropna(subset=[{name!r}])."
                 )
-        return torch.from_numpy(np.ascontiguousarray(frame[self.names].to_numpy(dtype=dtype)))
+        return torch.from_numpy(np.array(frame[self.names].to_numpy(dtype=dtype), order="C"))
 
     def fits(self, frame: Any) -> bool:
         """Whether a table that is not yet encoded has all of the target, with nothing missing or unknown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,17 +93,21 @@ class GeometricItem(RandTransform):
         return size
 
     def draw(self, sample: tuple[Any, ...], draws: Draws, split_idx: int | None) -> Any:
-        picture = next((o for o in sample if isinstance(o, PILBase)), None)
-        if picture is None:
-            return None
-        size = self.fitted(picture.size, split_idx)
-        region = self.region(size, draws, split_idx)
-        return None if region is None else (region, size)
+        sizes = dict.fromkeys(o.size for o in sample if isinstance(o, PILBase))
+        found: dict[tuple[int, int], tuple[Region, tuple[int, int]]] = {}
+        for size in sizes:  # the same draws for each, so that pictures of different sizes move alike
+            fitted = self.fitted(size, split_idx)
+            region = self.region(fitted, copy.copy(draws), split_idx)
+            if region is None:
+                return None
+            found[size] = region, fitted
+        return found or None
 
     def apply(self, x: Any, params: Any) -> Any:
-        region, size = params
         if isinstance(x, TensorPoint):
+            region, size = next(iter(params.values()))  # of the first picture
             return move_points(x, region.box, size)
+        region, size = params[x.size]
         resample = self.resamples[1] if isinstance(x, PILMask) else self.resamples[0]
         return take_region(fit(x, size, resample), region, resample)
 

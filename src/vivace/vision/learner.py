@@ -274,7 +274,7 @@ def unet_learner(
 
     Args:
         dls: the loaders; one batch is read to learn the size of the images.
-        n_out: channels of the output; by default the number of the masks' codes, or the channels of images as targets.
+        n_out: channels of the output; by default the masks' codes are counted, or the channels of images as targets.
         arch: see `vision_learner`, as are all others up to `moms`.
         cut: see `create_unet_model`, as are all that follow.
 

@@ -63,11 +63,11 @@ class AddMaskCodes(Transform):
             return o
         n_pixels = {value: n for value, n in enumerate(o.histogram()) if n and not self._allowed[value]}
         if n_pixels:
+            values = ", ".join(map(str, list(n_pixels)[:5]))
             raise DataError(
-                f"The mask {o.filename or 'of this item'} holds {', '.join(map(str, list(n_pixels)[:5]))} in "
-                f"{sum(n_pixels.values())} pixels, and the classes are 0 to {self._first_refused - 1}: give codes "
-                "for all values, or leave such pixels out of the loss, "
-                f"loss_func=CrossEntropyLossFlat(axis=1, ignore_index={max(n_pixels)}). A mask in black and "
+                f"The mask {o.filename or 'of this item'} holds {values} in {sum(n_pixels.values())} pixels, and the "
+                f"classes are 0 to {self._first_refused - 1}: give codes for all values, or leave such pixels out of "
+                f"the loss, loss_func=CrossEntropyLossFlat(axis=1, ignore_index={max(n_pixels)}). A mask in black and "
                 "white (0 and 255) needs batch_tfms=IntToFloatTensor(div_mask=255)."
             )
         return o

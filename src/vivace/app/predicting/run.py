@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .files import predict_images
 from .masks import predict_masks
+from .tables import predict_rows
 
 __all__ = ["run_predict"]
 
@@ -26,7 +27,7 @@ def run_predict(
 
     Args:
         model: a bundle, or the folder of a run that holds one.
-        inputs: images or folders of them.
+        inputs: images or folders of them; tables for a model of tables.
         out: a table, .csv or .parquet, printed as lines if None; a folder for masks.
         restart: throw away what an unfinished run has done.
         batch_size: samples predicted at once.
@@ -34,8 +35,10 @@ def run_predict(
         say: called with each line for the person.
 
     Raises:
-        DataError, BundleError, UnsafeFileError, ArgumentError: see `load_learner`, `predict_images`, `predict_masks`.
+        DataError, BundleError, UnsafeFileError, ArgumentError: see `load_learner`, `predict_images`, `predict_masks`,
+            `predict_rows`.
     """
+    from vivace.data.portable import PortableInputs
     from vivace.inference.bundle import load_learner
     from vivace.inference.inspect import find_bundle
 
@@ -46,7 +49,9 @@ def run_predict(
     if batch_size is not None:
         for dl in learn.dls.loaders:
             dl.bs = batch_size
-    if learn.dls.kind == "mask":
+    if isinstance(learn.dls.train_ds, PortableInputs):
+        predict_rows(learn, inputs, out, say=say)
+    elif learn.dls.kind == "mask":
         predict_masks(learn, inputs, out, restart=restart, say=say)
     else:
         identity = hashlib.sha256(bundle.read_bytes()).hexdigest()

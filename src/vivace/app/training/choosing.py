@@ -6,10 +6,10 @@ import importlib
 from pathlib import Path
 from typing import Any, get_args
 
+from vivace.app.tables import is_table, listed_columns, read_table
 from vivace.core.errors import ArgumentError, DataError, suggest
 
 from .settings import TaskName, TrainSettings
-from .tables import is_table, listed_columns, read_table
 from .task import Task
 
 __all__ = ["guess_task", "make_task"]
@@ -20,6 +20,8 @@ _TASKS: dict[str, tuple[str, str]] = {
     "several-labels": ("several_labels", "SeveralLabelsTask"),
     "segment": ("segment", "SegmentTask"),
     "regress": ("regress", "RegressTask"),
+    "tabular": ("tabular", "TabularTask"),
+    "collab": ("collab", "CollabTask"),
 }
 
 
@@ -41,10 +43,11 @@ def make_task(settings: TrainSettings) -> Task:
 def guess_task(settings: TrainSettings) -> TaskName:
     """Return the task that a source is for.
 
-    A folder with `images/` and `masks/` is for "segment", one of text files for "text", another for "classify". A table
-    whose first column names pictures is for "regress" if what it says of them are numbers with a fraction or in several
-    columns, for "several-labels" if a cell holds several, else for "classify"; one that has columns called user and
-    rating is for "collab", text and label for "text"; another is for "tabular", once `--target` names a column.
+    A folder with `images/` and `masks/` is for "segment", one of folders of text files for "text", another for
+    "classify". A table whose first column names pictures is for "regress" if what it says of them are numbers, with a
+    fraction or in several columns, for "several-labels" if a cell holds several, else for "classify"; one with columns
+    called user, item and rating (or alike) is for "collab", text and label for "text"; another is for "tabular", once
+    `--target` names a column.
 
     Raises:
         DataError: there is no such source, or a table does not tell.
@@ -58,12 +61,13 @@ def _of_folder(source: Path) -> TaskName:
 
     if (source / "images").is_dir() and (source / "masks").is_dir():
         return "segment"
-    if source.is_dir() and not get_image_files(source) and get_text_files(source):
+    if source.is_dir() and not get_image_files(source) and any(f.parent != source for f in get_text_files(source)):
         return "text"
     return "classify"
 
 
 def _of_table(settings: TrainSettings, table: Any) -> TaskName:
+    from .collab import find_rating_columns
     from .image_tables import find_images_of
 
     names = [str(name) for name in table.columns]
@@ -71,10 +75,9 @@ def _of_table(settings: TrainSettings, table: Any) -> TaskName:
     if find_images_of(settings.source, [str(table[name_column].iloc[0])], settings.images) is not None:
         targets = [name for name in settings.targets or names if name in names and name != name_column]
         return _of_image_table(table[targets], settings.label_delim)
-    lowered = {name.lower() for name in names}
-    if len(names) >= 3 and lowered & {"user", "user_id", "userid"} and lowered & {"rating", "score", "stars"}:
+    if find_rating_columns(names) is not None:
         return "collab"
-    if {"text", "label"} <= lowered:
+    if {"text", "label"} <= {name.lower() for name in names}:
         return "text"
     if settings.targets:
         return "tabular"

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
 
+from vivace.app.tables import is_table
 from vivace.core.errors import DataError
 
 from .classes import classification_results
@@ -14,7 +15,6 @@ from .images import IMAGE_OPTIONS, ImageTask, Sample, standard_drawings
 from .learners import history_in
 from .report import listed
 from .settings import Option, TaskName, TrainSettings
-from .tables import is_table
 from .task import Results
 
 __all__ = ["ClassifyTask", "ImageFolder", "check_folder"]

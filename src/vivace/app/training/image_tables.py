@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vivace.app.tables import check_column, filled_column, listed_columns, number_columns, read_table
 from vivace.core.errors import ArgumentError, DataError
 
 from .settings import Option, TrainSettings
-from .tables import check_column, filled_column, listed_columns, number_columns, read_table
 
-__all__ = ["TABLE_OPTIONS", "ImageTable", "find_images_of", "read_image_table"]
+__all__ = ["ImageTable", "TABLE_OPTIONS", "find_images_of", "read_image_table"]
 
 TABLE_OPTIONS: frozenset[Option] = frozenset({"inputs", "targets", "images"})
 

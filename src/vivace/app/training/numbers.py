@@ -10,9 +10,18 @@ import numpy.typing as npt
 
 from .task import Results
 
-__all__ = ["number_results"]
+__all__ = ["number_results", "padded_range"]
+
+_ROOM = 0.1  # as a share of the range of the numbers that occur
+
 
 Numbers = npt.NDArray[np.float64]
+
+
+def padded_range(low: float, high: float) -> tuple[float, float]:
+    """Return a range for predictions, a little wider than that of the numbers: a sigmoid never reaches its ends."""
+    room = _ROOM * (high - low)
+    return low - room, high + room
 
 
 def number_results(learn: Any, columns: Sequence[str]) -> Results:

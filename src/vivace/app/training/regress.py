@@ -9,14 +9,12 @@ from vivace.core.errors import DataError
 from .image_tables import TABLE_OPTIONS, read_image_table
 from .images import IMAGE_OPTIONS, ImageTask, Sample, standard_drawings
 from .learners import history_in
-from .numbers import number_results
+from .numbers import number_results, padded_range
 from .report import listed
 from .settings import Option, TaskName, TrainSettings
 from .task import Results
 
 __all__ = ["RegressTask"]
-
-_ROOM = 0.1  # beyond the numbers that occur, as a share of their range: a sigmoid never reaches its ends
 
 
 class RegressTask(ImageTask):
@@ -33,8 +31,7 @@ class RegressTask(ImageTask):
         low, high = float(numbers.min()), float(numbers.max())
         if low == high:
             raise DataError(f"{settings.source}: all numbers to learn are {low:g}; there is nothing to tell apart.")
-        room = _ROOM * (high - low)
-        self.y_range = (low - room, high + room)
+        self.y_range = padded_range(low, high)
         self.samples = [Sample(file, row) for file, row in zip(table.files, numbers.tolist(), strict=True)]
 
     def summary(self) -> str:
