@@ -14,6 +14,7 @@ import random
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
+
 from vivace.text.all import *
 
 PRAISE = "superb lovely brilliant moving clever charming".split()
