@@ -12,7 +12,9 @@ STAMP := $(VENV)/.installed
 # Threads that wait sleep, instead of keeping a core busy that another thread or program could use.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test check lint format pictures clean
+.PHONY: install demo test check lint format pictures clean
+
+install: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/python -m vivace demo

@@ -40,6 +40,8 @@ def load(address: str, photos: list[bytes], n_clients: int, seconds: float) -> d
     for thread in threads:
         thread.join()
     taken = time.perf_counter() - started
+    if not times:
+        raise SystemExit(f"Of {n_clients} clients none was answered; {len(failed)} were refused.")
     times.sort()
     at = lambda share: 1e3 * times[min(int(share * len(times)), len(times) - 1)]  # noqa: E731
     return {"per_second": len(times) / taken, "p50": at(0.5), "p99": at(0.99), "failed": len(failed)}
@@ -78,7 +80,7 @@ def main() -> None:
             try:
                 command = [sys.executable, __file__, arguments.model, str(arguments.photos)]
                 command += ["--seconds", str(arguments.seconds), "--only", f"{address},{n_clients}"]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             finally:
                 server.terminate()
                 server.wait()

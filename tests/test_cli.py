@@ -15,7 +15,8 @@ from PIL import Image
 from vivace import __version__
 from vivace.app.cli import main
 from vivace.app.demo import export_digits
-from vivace.app.train import check_folder, free_folder
+from vivace.app.training.classify import check_folder
+from vivace.app.training.settings import free_folder
 
 SMALL = ["--arch", "resnet18", "--no-pretrained", "--size", "32", "--bs", "8", "--device", "cpu"]
 PICTURES = ("batch.png", "results.png", "confusion.png", "losses.png")

@@ -67,3 +67,20 @@ def test_photos_are_told_apart_by_colour(photo_folder: Path, tmp_path: Path) -> 
     printed = run_example("05_photos.py", str(photo_folder), *options, folder=tmp_path)
     assert "['blue', 'green', 'red']" in printed
     assert number_after("error rate", printed) < 0.4
+
+
+def test_recommendations_find_the_hidden_tastes(tmp_path: Path) -> None:
+    printed = run_example("08_recommendation.py", folder=tmp_path)
+    noise, error = number_after("noise", printed), number_after("error of the model", printed)
+    assert number_after("error of the mean rating", printed) > 1.1
+    assert noise < error < 1.2 * noise
+    assert number_after("neighbours of the same genre", printed) > 0.95
+    assert number_after("the true best quarter:", printed) >= 4
+    assert number_after("agreement with the hidden quality", printed) > 0.95
+
+
+def test_a_network_on_a_table_is_as_good_as_gradient_boosting(tmp_path: Path) -> None:
+    printed = run_example("06_tables.py", folder=tmp_path)
+    of_network = number_after("mean accuracy of the network", printed)
+    assert of_network > 0.95 and of_network > number_after("mean accuracy of boosting", printed) - 0.02
+    assert "the first tumour: malignant" in printed

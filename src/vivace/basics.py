@@ -124,6 +124,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    fastuple,
     plain_tensor,
     retype,
 )
@@ -215,6 +216,8 @@ from vivace.interpret.classification import (
 )
 from vivace.interpret.interpretation import (
     Interpretation,
+)
+from vivace.interpret.segmentation import (
     SegmentationInterpretation,
 )
 from vivace.nn.activations import (
@@ -830,6 +833,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "fastuple",
     "find_bs",
     "find_device",
     "first",

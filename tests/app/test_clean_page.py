@@ -134,7 +134,7 @@ def test_a_form_of_another_site_cannot_apply(address, photo_folder):
     assert answer.status_code == 415
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"do": "mark", "key": "0", "choice": "purple"}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 100_000, b'{"do": "mark", "key": "0", "choice": "purple"}'])
 def test_a_bad_command_is_answered_with_a_reason(client, body):
     answer = client.post("/command", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400 and len(answer.json()["detail"]) > 10

@@ -66,6 +66,7 @@ def test_the_manifest_is_json_with_versions_and_metrics(tmp_path):
         learn.fit(1, 0.01)
     manifest = read_manifest(learn.export())
     assert manifest["versions"]["torch"] == torch.__version__
+    assert set(manifest["versions"]) >= {"vivace", "python", "torchvision", "timm", "numpy", "pillow", "safetensors"}
     assert set(manifest["metrics"]) >= {"train_loss", "valid_loss"}
 
 
@@ -215,7 +216,60 @@ def _part(spec):
     return _changed(parts=[[spec]])
 
 
+def _builder(**args):
+    spec = {"arch": "resnet18", "n_out": 3, "pretrained": False, "init": None}
+    return _changed(model={"builder": "vivace.vision.models.create_vision_model", "args": {**spec, **args}})
+
+
+def _layers(spec):
+    return _changed(model={"modules": spec})
+
+
+def _nested(n):
+    return {"layer": "ReLU", "args": {}} if not n else {"sequential": {"0": _nested(n - 1)}}
+
+
+def _upsampling_to_the_sky(bundle, target):
+    parts = {
+        "0": {"layer": "Linear", "args": {"in_features": 4, "out_features": 3, "bias": True}},
+        "1": {"layer": "Unflatten", "args": {"dim": 1, "unflattened_size": {"$tuple": [1, 3]}}},
+        "2": {"layer": "Upsample", "args": {"size": 1 << 40}},
+    }
+    weights = {"0.weight": torch.ones(3, 4), "0.bias": torch.ones(3)}
+    weights |= {"__check__.input.0": torch.ones(1, 4), "__check__.output": torch.ones(1, 3)}
+    rewrite(bundle, target, lambda m: {**m, "model": {"modules": {"sequential": parts}}}, weights=save(weights))
+
+
+_CLASS = {"$class": "vivace.core.image:PILImage"}
 BAD_FILES = {
+    "weights from the internet": _builder(pretrained=True),
+    "weights from another file": _builder(weights="/etc/passwd.pth"),
+    "pretrained by default": _changed(
+        model={"builder": "vivace.vision.models.create_vision_model", "args": {"arch": "resnet18", "n_out": 3}}
+    ),
+    "a network of the hub": _builder(arch="hf_hub:somebody/something"),
+    "a class as architecture": _builder(arch=_CLASS),
+    "a class that cuts the network": _builder(cut=_CLASS),
+    "a huge architecture": _builder(arch="vit_giant_patch14_dinov2"),
+    "a huge head": _builder(lin_ftrs=[1 << 20, 1 << 20]),
+    "a huge input": _builder(n_in=10**7),
+    "a builder that is a list": _changed(model={"builder": ["os.system"], "args": {}}),
+    "endless recurrent layers": _layers({"layer": "LSTM", "args": {"num_layers": 10**9}}),
+    "endless transformer layers": _layers({"layer": "Transformer", "args": {"num_encoder_layers": 10**9}}),
+    "a layer called forward": _layers({"sequential": {"forward": {"layer": "ReLU", "args": {}}}}),
+    "layers nested to the bottom": _layers(_nested(400)),
+    "a result that fits nowhere": _upsampling_to_the_sky,
+    "pictures as large as a country": _part({"type": "vivace.vision.item_transforms:Resize", "args": {"size": 10**6}}),
+    "a transform that calls a class": _part({"type": "vivace.data.transform:Transform", "args": {"enc": _CLASS}}),
+    "a hidden attribute": _part({"type": "vivace.data.items:AttrGetter", "args": {"nm": "__class__"}}),
+    "settings that are no settings": _part(
+        {"type": "vivace.vision.item_transforms:Resize", "args": {"size": {"$tuple": None}}}
+    ),
+    "a model that is a number": _changed(model=3),
+    "a loss that is a number": _changed(loss=3),
+    "a batch size that is a text": _changed(bs="64"),
+    "a part that is a number": _changed(parts=[3]),
+    "metrics that are a text": _changed(metrics={"accuracy": "high"}),
     "pickle": _pickle,
     "pickle protocol 0": _old_pickle,
     "torch.save": _torch_save,

@@ -20,6 +20,7 @@ pytest.importorskip("onnxscript")
 from vivace.app.cli import main
 from vivace.core.errors import ArgumentError, BundleError, MissingPackageError
 from vivace.core.image import PILImage, PILImageBW
+from vivace.core.types import TensorImage
 from vivace.data.block import DataBlock
 from vivace.data.blocks import CategoryBlock, MultiCategoryBlock, RegressionBlock
 from vivace.data.labels import parent_label
@@ -29,6 +30,7 @@ from vivace.inference.bundle import load_learner
 from vivace.inference.onnx import check_onnx
 from vivace.training.learner import Learner
 from vivace.vision.augment.aug_transforms import aug_transforms
+from vivace.vision.augment.geometric import Flip, RandomResizedCropGPU
 from vivace.vision.blocks import ImageBlock
 from vivace.vision.item_transforms import CropPad, RandomResizedCrop, RatioResize, Resize
 
@@ -112,6 +114,39 @@ def test_each_way_of_resizing(photo_folder, name):
     files = sorted(photo_folder.glob("*/*.jpg"))
     report = check_onnx(learn, learn.export_onnx("m.onnx"), files)
     assert report.n == 36 == report.n_agree and report.max_difference < 1e-4
+
+
+BATCH_TFMS = {
+    "less than half": ((40, 40), aug_transforms(size=16)),  # averaged, then interpolated
+    "another shape": ((30, 40), aug_transforms(size=(24, 28), pad_mode="zeros")),
+    "larger": ((24, 24), aug_transforms(size=31, mode="bicubic")),
+    "the middle": ((32, 32), [RandomResizedCropGPU(20)]),
+    "nothing": ((16, 16), [Flip(size=16)]),
+}
+
+
+@pytest.mark.parametrize(("size", "tfms"), BATCH_TFMS.values(), ids=BATCH_TFMS)
+def test_batch_transforms_that_resize_can_be_modules(size, tfms):
+    image = torch.rand(3, *size)
+    expected = tfms[0]((TensorImage(image[None].clone()),), split_idx=1)[0][0]
+    found = tfms[0].as_module()(image)
+    assert found.shape == expected.shape and torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["less than half", "larger"])
+def test_batch_transforms_that_resize_are_in_the_graph(photo_folder, name):
+    size, tfms = BATCH_TFMS[name]
+    learn = make_learner(photo_folder, Resize(size), batch_tfms=[*tfms, NORMALIZE])
+    report = check_onnx(learn, learn.export_onnx("m.onnx"), sorted(photo_folder.glob("*/*.jpg"))[::4])
+    assert report.n == 9 == report.n_agree and report.max_difference < 1e-4
+
+
+def test_batch_transforms_that_resize_need_pictures_of_one_size(photo_folder):
+    learn = make_learner(photo_folder, Resize(16), batch_tfms=[*aug_transforms(size=12), NORMALIZE])
+    dl = learn.dls.loaders[-1]
+    dl.after_item.fs = [f for f in dl.after_item.fs if not isinstance(f, Resize)]
+    with pytest.raises(ArgumentError, match=r"item_tfms=Resize"):
+        learn.export_onnx("m.onnx")
 
 
 def test_grey_several_labels_and_numbers(photo_folder):

@@ -14,6 +14,7 @@ from torch import nn
 
 from vivace.core.errors import BundleError, UnsafeFileError, VivaceError
 from vivace.inference.bundle import load_learner
+from vivace.inference.limits import refuse_large_results
 from vivace.inference.program import read_program, write_program
 from vivace.vision.data import ImageDataLoaders
 from vivace.vision.item_transforms import Resize
@@ -201,3 +202,42 @@ def test_what_is_no_program_is_refused(program):
 
 def test_the_good_one_is_still_good(good):
     assert read_program(*good)(torch.randn(3, 2), torch.randn(3, 3)).shape == (3, 2)
+
+
+# ---------------------------------------------------------------------- what is only known while it computes
+def sizes_only(*steps):
+    """A program that ignores its inputs; `{"value": -1}` is the result of the step before."""
+    made = []
+    for number, (name, *args) in enumerate(steps, start=1):
+        before = {"value": number}
+        made.append([name, json.loads(json.dumps(args).replace('{"value": -1}', json.dumps(before))), {}])
+    return {"inputs": [{"kind": "input"}, {"kind": "input"}], "steps": made, "output": {"value": len(made) + 1}}
+
+
+LAST = {"value": -1}
+ENDLESS = {
+    "a number with a billion digits": sizes_only(("add", 1 << 25, 1), *[("mul", LAST, LAST)] * 40),
+    "a list of a billion lists": sizes_only(("mul", [{"value": 0}], 1 << 25)),
+    "a text of a billion letters": sizes_only(("mod", "%0999999999d", 1)),
+    "a tensor of a computed size": sizes_only(
+        ("mul", 1 << 13, 1 << 13), ("mul", LAST, 64), ("aten.full.default", [LAST], 0)
+    ),
+    "a range of a computed size": sizes_only(
+        ("mul", 1 << 13, 1 << 13), ("mul", LAST, 64), ("aten.arange.start_step", 0, LAST)
+    ),
+    "a part of a number": sizes_only(("add", 1, 1), ("getitem", LAST, 0)),
+}
+
+
+@pytest.mark.parametrize("program", ENDLESS.values(), ids=ENDLESS)
+def test_a_program_that_would_fill_the_memory_stops(program):
+    with pytest.raises(UnsafeFileError):
+        read_program(program, {})(torch.ones(1), torch.ones(1))
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("repeat", [1 << 40]), ("constant_pad_nd", [1 << 40, 0])])
+def test_a_result_that_does_not_fit_into_memory_is_seen_before_it_is_computed(name, sizes):
+    step = [f"aten.{name}.default", [{"value": 0}, sizes], {}]
+    model = read_program({"inputs": [{"kind": "input"}], "steps": [step], "output": {"value": 1}}, {})
+    with pytest.raises(UnsafeFileError, match="more than this machine has"):
+        refuse_large_results(model, (torch.ones(1),))

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from vivace.data.loader import DataWarning
-from vivace.interpret.classification import ClassificationInterpretation, confusion_counts
+from vivace.interpret.classification import ClassificationInterpretation
+from vivace.interpret.confusion import confusion_counts
 from vivace.interpret.gradcam import class_activation, find_last_map
 from vivace.interpret.interpretation import Interpretation
 from vivace.interpret.label_issues import expected_calibration_error, find_label_issues
@@ -55,11 +56,37 @@ def test_pictures_are_drawn_with_their_titles(interp):
     assert sum(bool(ax.images) for ax in plt.gcf().axes) == 2
 
 
+def test_grids_have_the_columns_that_are_asked_for(interp):
+    for draw in (interp.plot_top_losses, lambda k, **grid: interp.plot_gradcam(k, layer=interp.learn.model[0], **grid)):
+        draw(6, ncols=2)
+        assert {ax.get_subplotspec().get_gridspec().get_geometry() for ax in plt.gcf().axes} == {(3, 2)}
+    with pytest.raises(TypeError, match="nrow"):
+        interp.plot_top_losses(4, nrow=2)
+
+
+def test_what_is_drawn_is_not_drawn_twice_in_a_notebook(interp):
+    for drawn in (interp.plot_confusion_matrix(), interp.plot_calibration()):
+        assert isinstance(drawn, plt.Axes)  # a figure, as the last value of a cell, would be shown again
+
+
 def test_inference_runs_once(interp):
     calls = []
     interp.learn.model.register_forward_hook(lambda *_: calls.append(1))
     interp.confusion_matrix(), interp.top_losses(2), interp.most_confused(), interp.label_issues()
     assert not calls
+
+
+def test_pictures_are_not_kept_in_memory(photo_folder, monkeypatch):
+    kept = []
+    monkeypatch.setattr("vivace.core.picture_cache.MemoryCache.keep", lambda _, key, picture: kept.append(key))
+    dls = ImageDataLoaders.from_folder(
+        photo_folder, valid_pct=0.4, seed=1, item_tfms=Resize(16), bs=8, num_workers=0, device="cpu"
+    )
+    learn = Learner(dls, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3)))
+    ClassificationInterpretation.from_learner(learn).plot_top_losses(4)
+    assert not kept
+    learn.validate()
+    assert kept, "training keeps them"
 
 
 def test_planted_wrong_labels_are_found_first():
@@ -87,8 +114,7 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
 
 
 def test_calibration_is_drawn_with_its_error(interp):
-    figure = interp.plot_calibration()
-    assert f"{interp.calibration_error():.3f}" in figure.axes[0].get_title()
+    assert f"{interp.calibration_error():.3f}" in interp.plot_calibration().get_title()
 
 
 def test_the_heat_is_where_the_evidence_is():

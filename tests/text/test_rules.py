@@ -26,7 +26,7 @@ from vivace.text.rules import (
         (replace_wrep, "bla bla", ["bla", "bla"]),
         (replace_wrep, "well well well, then", ["xxwrep", "3", "well", ",", "then"]),
         (spec_add_spaces, "a/b#c", ["a", "/", "b", "#", "c"]),
-        (replace_all_caps, "I'M SHOUTING a B", ["xxup", "i'm", "xxup", "shouting", "a", "B"]),
+        (replace_all_caps, "I'M SHOUTING a B", ["xxup", "i'm", "xxup", "shouting", "a", "b"]),
         (replace_maj, "Jeremy Howard and I", ["xxmaj", "jeremy", "xxmaj", "howard", "and", "i"]),
         (lowercase, "ABC ", ["xxbos", "abc"]),
     ],

@@ -90,6 +90,14 @@ def test_a_list_gives_a_list(loaded, files):
         assert one[0] == loaded.predict(file)[0] and torch.equal(one[2], loaded.predict(file)[2])
 
 
+def test_a_list_of_arrays_or_tensors_is_several_pictures(loaded, files):
+    arrays = [np.asarray(Image.open(file)) for file in files[:2]]
+    expected = [loaded.predict(file)[2] for file in files[:2]]
+    for several in (arrays, [torch.tensor(array) for array in arrays], [files[0], arrays[1]]):
+        found = [probabilities for *_, probabilities in loaded.predict(several)]
+        assert torch.allclose(torch.stack(found), torch.stack(expected), atol=1e-6)
+
+
 def test_it_agrees_with_get_preds(loaded, files):
     together = loaded.get_preds(dl=loaded.dls.test_dl(files))[0]
     for file, row in zip(files, together, strict=True):

@@ -6,7 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .train import Say, TrainReport, TrainSettings, train_folder
+from .training.report import TrainReport
+from .training.run import train
+from .training.settings import Say, TrainSettings
 
 __all__ = ["export_digits", "run_demo"]
 
@@ -56,8 +58,9 @@ def run_demo(out: Path, *, epochs: int = 7, seed: int = 42, say: Say = print) ->
     """
     folder = export_digits()
     settings = TrainSettings(
-        folder=folder,
+        source=folder,
         out=out,
+        task="classify",
         arch="resnet10t",  # small, and quick to learn from random weights
         epochs=epochs,
         size=32,
@@ -67,7 +70,7 @@ def run_demo(out: Path, *, epochs: int = 7, seed: int = 42, say: Say = print) ->
         pretrained=False,
         flip=False,
     )
-    report = train_folder(settings, say)
+    report = train(settings, say)
 
     from vivace.vision.all import load_learner
 

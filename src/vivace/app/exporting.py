@@ -33,7 +33,7 @@ def run_export_onnx(
         BundleError: the file predicts something else; it is kept, under a name that says so.
         ArgumentError, DataError, MissingPackageError: see `export_onnx` and `check_onnx`.
     """
-    from vivace.app.predicting import find_images
+    from vivace.app.predicting.files import find_images
     from vivace.inference.bundle import load_learner
     from vivace.inference.inspect import find_bundle
     from vivace.inference.onnx import check_onnx, export_onnx

@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from struct import error as struct_error
 from typing import Any, ClassVar, Self
@@ -52,6 +52,7 @@ class PILBase(Image.Image):
     open_mode: ClassVar[str | None] = "RGB"
     tensor_type: ClassVar[type[TensorImageBase]] = TensorImage
     show_options: ClassVar[dict[str, Any]] = {}
+    kind: ClassVar[str] = "image"  # what it is as a target
 
     def _new(self, im: Any) -> Self:  # Pillow makes the results of its operations with this
         return type(self)._of(super()._new(im))
@@ -180,19 +181,23 @@ class PILMask(PILBase):
 
     open_mode = "L"
     tensor_type = TensorMask
+    kind = "mask"
+    filename: str = ""
     show_options: ClassVar[dict[str, Any]] = {"alpha": 0.5, "cmap": "tab20", "interpolation": "nearest"}
 
     @classmethod
     def create(cls, fn: Any, **kwargs: Any) -> Self:
-        """Open a mask; a palette image gives its indices, not its colours."""
-        if isinstance(fn, (str, os.PathLike, bytes, bytearray)) or hasattr(fn, "read"):
-            image = load_image(fn, None)
-            if image.mode == "P":
-                return cls._of(_from_array(np.array(image)))
-            if image.mode in ("I", "I;16"):
-                return cls._of(_from_array(np.array(image).clip(0, 255).astype(np.uint8)))
-            return cls._of(image if image.mode == "L" else image.convert("L"))
-        return super().create(fn, **kwargs)
+        """Open a mask; a palette image gives its indices, not its colours. Its `filename` is kept for messages."""
+        if not (isinstance(fn, (str, os.PathLike, bytes, bytearray)) or hasattr(fn, "read")):
+            return super().create(fn, **kwargs)
+        image = load_image(fn, None)
+        if image.mode == "P":
+            image = _from_array(np.array(image))
+        elif image.mode in ("I", "I;16"):
+            image = _from_array(np.array(image).clip(0, 255).astype(np.uint8))
+        mask = cls._of(image if image.mode == "L" else image.convert("L"))
+        mask.filename = os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else ""
+        return mask
 
 
 def _channels_last(x: Tensor) -> np.ndarray[Any, Any]:
@@ -242,23 +247,29 @@ class _Decoding(threading.local):
 
     needed: tuple[int, int] | None = None
     cache: PictureCache | None = None
+    then: Callable[[Image.Image], Image.Image] | None = None
 
 
 _decoding = _Decoding()
 
 
 @contextmanager
-def decode_at_least(size: tuple[int, int] | None, cache: PictureCache | None = None) -> Iterator[None]:
+def decode_at_least(
+    size: tuple[int, int] | None,
+    cache: PictureCache | None = None,
+    then: Callable[[Image.Image], Image.Image] | None = None,
+) -> Iterator[None]:
     """While this lasts, in this thread, pictures may be decoded smaller, though no smaller than (width, height).
 
-    With a `cache`, those that it keeps are not decoded at all.
+    With a `cache`, those that it keeps are not decoded at all. `then` is done to pictures from files; they are kept as
+    it leaves them.
     """
-    before = _decoding.needed, _decoding.cache
-    _decoding.needed, _decoding.cache = size, cache
+    before = _decoding.needed, _decoding.cache, _decoding.then
+    _decoding.needed, _decoding.cache, _decoding.then = size, cache, then
     try:
         yield
     finally:
-        _decoding.needed, _decoding.cache = before
+        _decoding.needed, _decoding.cache, _decoding.then = before
 
 
 def _load_opened(image: Image.Image) -> None:
@@ -286,16 +297,19 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
         os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
     )
     needed = _decoding.needed if needed is None else needed
+    then = _decoding.then
     if _decoding.cache is None or not isinstance(fn, (str, os.PathLike)):
-        return _decoded(fn, name, mode, needed)
+        whole = _decoded(fn, name, mode, needed)
+        return whole if then is None else then(whole)
     try:
         status = os.stat(fn)
     except OSError:  # let the usual way say what is wrong
         return _decoded(fn, name, mode, needed)
-    key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed)
+    key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed, None if then is None else repr(then))
     kept = _decoding.cache.find(key)
     if kept is None:
         kept = _decoded(fn, name, mode, needed)
+        kept = kept if then is None else then(kept)
         _decoding.cache.keep(key, kept)
     return kept
 

@@ -1,7 +1,8 @@
 """Decoded pictures, kept: in memory as long as they fit, or on disk for all processes. What is kept is never stale.
 
-A picture is known by its file's path, size and time of change, and by how it was decoded. Random transforms come
-later, so a kept picture gives exactly what the file would.
+A picture is known by its file's path, size and time of change, by how it was decoded, and by what was done to it then
+(the part of the first transform that is the same every time). Random transforms come later, so a kept picture gives
+exactly what the file would.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 import weakref
 import zlib
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import PIL
 from PIL import Image
@@ -47,6 +48,7 @@ class PictureKey(NamedTuple):
         changed: its time of change, in nanoseconds.
         mode: the mode it was converted to; None: as stored.
         needed: the (width, height) that was enough; None: its own.
+        then: what was done to it after decoding; None: nothing.
     """
 
     path: str
@@ -54,6 +56,7 @@ class PictureKey(NamedTuple):
     changed: int
     mode: str | None
     needed: tuple[int, int] | None
+    then: str | None = None
 
 
 class PictureCache(Protocol):
@@ -99,7 +102,7 @@ class MemoryCache:
     def __init__(self, share: float = MEMORY_SHARE) -> None:
         self.share = share
         self._pictures: dict[PictureKey, Image.Image] = {}
-        self._by_path: dict[tuple[str, str | None, tuple[int, int] | None], PictureKey] = {}
+        self._by_path: dict[tuple[Any, ...], PictureKey] = {}
         self._held = [0]
         weakref.finalize(self, lambda held: _ledger.give_back(held[0]), self._held)
 
@@ -116,7 +119,7 @@ class MemoryCache:
         return None if kept is None else _shared(kept)
 
     def keep(self, key: PictureKey, picture: Image.Image) -> None:
-        place = (key.path, key.mode, key.needed)
+        place = (key.path, key.mode, key.needed, key.then)
         stale = self._by_path.get(place)
         if stale is not None and stale != key:
             self._drop(stale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_axes",
     "get_grid",
+    "show_html",
     "show_image",
     "show_images",
     "show_table",
@@ -33,7 +34,7 @@ __all__ = [
 
 Size = tuple[float, float]
 PIXELS_PER_INCH = 64
-CHANNEL_COUNTS = (1, 3, 4)
+CHANNEL_COUNTS = (1, 3, 4)  # of these a last dimension is taken for the channels
 
 
 def as_axes(ctx: Axes | None = None, *, figsize: Size | None = None) -> Axes:
@@ -58,7 +59,7 @@ def show_image(
     Args:
         im: A tensor or array `(channels, height, width)`, `(height, width, channels)` or `(height, width)`, or a Pillow
             image. Floats are in 0..1 (what lies outside is clipped in colour images), integers in 0..255. One channel
-            is drawn in grey; of more than four the first three are drawn.
+            is drawn in grey, two in red and green; of more than four the first three are drawn.
         ax: Where to draw; new axes by default.
         figsize: Width and height of a new figure in inches; chosen after the image by default.
         title: Text above the image.
@@ -97,7 +98,7 @@ def _pixels(im: Any) -> npt.NDArray[Any]:
     if pixels.shape[-1] == 1:
         return pixels[..., 0]
     if pixels.shape[-1] == 2:
-        raise ShapeError(f"An image with two channels cannot be drawn (shape {pixels.shape}); choose one of them.")
+        pixels = np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=-1)
     pixels = pixels if pixels.shape[-1] in CHANNEL_COUNTS else pixels[..., :3]
     if pixels.dtype == np.uint16:
         pixels = pixels / np.float32(65535)
@@ -270,13 +271,18 @@ def show_table(rows: Sequence[Sequence[Any]] | Sequence[Mapping[str, Any]], colu
     import pandas as pd
 
     table = pd.DataFrame(list(rows), columns=list(columns))
+    with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
+        show_html(lambda: table.to_html(index=False), lambda: table.to_string(index=False))
+
+
+def show_html(html: Callable[[], str], text: Callable[[], str]) -> None:
+    """Display what `html` returns in a notebook, otherwise print what `text` returns; the other is not called."""
     display = getattr(builtins, "display", None)  # IPython puts it there
     if display is None and in_notebook():
         from IPython.display import display
-    with pd.option_context("display.max_colwidth", None, "display.max_rows", None):
-        if display is None:
-            print(table.to_string(index=False))
-        else:
-            from IPython.display import HTML
+    if display is None:
+        print(text())
+        return
+    from IPython.display import HTML
 
-            display(HTML(table.to_html(index=False)))
+    display(HTML(html()))

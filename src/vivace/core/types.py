@@ -7,7 +7,7 @@ at plain speed. Only the few operations that return the same thing (a copy, a mo
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
+    "TensorChannels",
     "TensorImage",
     "TensorImageBW",
     "TensorImageBase",
@@ -32,6 +33,8 @@ __all__ = [
     "TitledInt",
     "TitledStr",
     "TitledTuple",
+    "fastuple",
+    "is_sample",
     "plain_tensor",
     "retype",
 ]
@@ -119,6 +122,20 @@ class TensorImageBW(TensorImage):
     default_cmap = "Greys_r"
 
 
+class TensorChannels(TensorImage):
+    """An image of channels that are no colours, float; it is drawn as what its first three hold."""
+
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        """Draw the first three channels (one in grey) on `ctx`, each stretched from its 2nd to its 98th percentile."""
+        from .show import show_image
+
+        shown = self.as_subclass(Tensor).detach().float().cpu()[:3]
+        flat = shown.flatten(1)
+        step = max(flat.shape[1] // 10_000, 1)  # enough to see by
+        low, high = torch.quantile(flat[:, ::step], torch.tensor([0.02, 0.98]), dim=1)[..., None, None]
+        return show_image(((shown - low) / (high - low).clamp_min(1e-6)).clamp(0, 1), ctx=ctx, **kwargs)
+
+
 class TensorMask(TensorImageBase):
     """`(height, width)` class indices, int64 (uint8 before batching). `codes` are the class names, if known."""
 
@@ -144,7 +161,8 @@ class TensorPoint(TensorBase):
         ax = as_axes(ctx, figsize=figsize)
         kwargs.pop("title", None)
         xy = self.reshape(-1, 2).float().cpu()
-        ax.scatter(xy[:, 0], xy[:, 1], **{"s": 10, "marker": ".", "c": "r", **kwargs})
+        style = {"s": 36, "marker": "o", "c": "r", "edgecolors": "white", "linewidths": 0.8}
+        ax.scatter(xy[:, 0], xy[:, 1], **{**style, **kwargs})
         return ax
 
 
@@ -152,15 +170,24 @@ class TensorBBox(TensorPoint):
     """`(n_boxes, 4)` left, top, right, bottom: pixels, then -1..1 across the image."""
 
     def show(self, ctx: Any = None, figsize: Any = None, **kwargs: Any) -> Any:
-        """Outline the boxes on `ctx`; empty ones (padding) are left out."""
+        """Outline the boxes on `ctx` in the colour `c`, with `labels` (one for each); empty ones are left out."""
+        from matplotlib.patches import Rectangle
+
         from .show import as_axes
 
         ax = as_axes(ctx, figsize=figsize)
-        from matplotlib.patches import Rectangle
-
-        for left, top, right, bottom in self.reshape(-1, 4).float().cpu().tolist():
+        colour, rows = kwargs.get("c", "white"), self.reshape(-1, 4).float().cpu().tolist()
+        for (left, top, right, bottom), label in zip(rows, kwargs.get("labels") or [None] * len(rows), strict=False):
             if right > left and bottom > top:
-                ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor="white", lw=2))
+                ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, lw=2))
+                if label is not None:
+                    at: dict[str, Any] = {
+                        "va": "bottom",
+                        "color": "black",
+                        "fontsize": 8,
+                        "bbox": {"fc": colour, "lw": 0, "pad": 1},
+                    }
+                    ax.text(left, top, str(label), **at)
         return ax
 
 
@@ -203,6 +230,12 @@ class TitledStr(_Titled, str):
 class TitledTuple(_Titled, tuple[Any, ...]):
     """A tuple that `show` writes above a picture."""
 
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+        from .show import show_title
+
+        shown = ", ".join(f"{v:.4g}" if isinstance(v, float) else str(v) for v in self)
+        return show_title(shown if len(self) == 1 else f"({shown})", ctx=ctx, **kwargs)
+
 
 class Category(TitledStr):
     """The name of a class."""
@@ -222,12 +255,32 @@ class MultiCategory(L[Any]):
         return show_title(sep.join(str(o) for o in self), ctx=ctx, **kwargs)
 
 
+class fastuple(tuple[Any, ...]):
+    """Several values that are one part of a sample, such as a pair of pictures: the base of such types of your own.
+
+    Transforms act on each member (one random draw for all), collating gives such a tuple of batches, which the model
+    gets as one argument, and a `show(self, ctx=None, **kwargs)` of the subclass draws it.
+
+    Args:
+        members: the values, one by one or as one iterable.
+    """
+
+    def __new__(cls, *members: Any) -> Self:
+        is_one = len(members) == 1 and isinstance(members[0], Iterable) and not isinstance(members[0], (str, Tensor))
+        return super().__new__(cls, members[0] if is_one else members)
+
+
+def is_sample(x: Any) -> bool:
+    """Whether transforms act on the members of `x`: a plain tuple, or a `fastuple`."""
+    return type(x) is tuple or isinstance(x, fastuple)
+
+
 def plain_tensor(x: T) -> T:
     """Return tensors (also inside tuples, lists and dicts) without their semantic type; nothing is copied."""
     if isinstance(x, TensorBase):
         return x.as_subclass(Tensor)  # type: ignore[return-value]
     if isinstance(x, tuple):
-        return tuple(plain_tensor(o) for o in x) if type(x) is tuple else x  # type: ignore[return-value]
+        return type(x)(plain_tensor(o) for o in x) if is_sample(x) else x
     if isinstance(x, list):
         return [plain_tensor(o) for o in x]  # type: ignore[return-value]
     if isinstance(x, dict):

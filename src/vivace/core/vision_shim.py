@@ -1,4 +1,4 @@
-"""Makes torchvision, and with it timm, importable beside a torch without CUDA.
+"""Makes torchvision, and with it timm and transformers, importable beside a torch without CUDA.
 
 The wheel of torchvision on PyPI is built for CUDA. Beside a CPU-only torch its compiled operators cannot be loaded, and
 `import torchvision` fails with "operator torchvision::nms does not exist", because it registers shape functions for two
@@ -24,7 +24,7 @@ import torch
 
 from .lazy import require
 
-__all__ = ["import_timm", "import_torchvision", "make_torchvision_importable"]
+__all__ = ["import_timm", "import_torchvision", "import_transformers", "make_torchvision_importable"]
 
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -73,6 +73,17 @@ def import_timm() -> ModuleType:
         MissingPackageError: timm is not installed.
     """
     return _quiet_import("timm")
+
+
+def import_transformers() -> ModuleType:
+    """Import and return transformers (whose models import torchvision), beside a torch of any kind.
+
+    Raises:
+        MissingPackageError: transformers is not installed.
+    """
+    if importlib.util.find_spec("torchvision") is not None:
+        import_torchvision()
+    return require("transformers", extra="text", purpose="models of Hugging Face")
 
 
 def _quiet_import(name: str) -> ModuleType:

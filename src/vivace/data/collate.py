@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from vivace.core.errors import ShapeError
-from vivace.core.types import TensorImageBase, retype
+from vivace.core.types import TensorImageBase, fastuple, retype
 
 __all__ = ["batch_size_of", "collate", "sample_of", "split_batch"]
 
@@ -31,7 +31,9 @@ def collate(samples: Sequence[Any]) -> Any:
     if isinstance(first, tuple):
         _check_lengths(samples)
         parts = [collate(part) for part in zip(*samples, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+        if hasattr(first, "_fields"):
+            return type(first)(*parts)
+        return type(first)(parts) if isinstance(first, fastuple) else tuple(parts)
     if isinstance(first, np.ndarray):
         return _stack([torch.as_tensor(s) for s in samples])
     if isinstance(first, (bool, np.bool_)):
@@ -102,7 +104,8 @@ def batch_size_of(batch: Any) -> int:
 def sample_of(batch: Any, index: int) -> Any:
     """Return one sample of a batch."""
     if isinstance(batch, tuple):
-        return tuple(sample_of(part, index) for part in batch)
+        parts = (sample_of(part, index) for part in batch)
+        return type(batch)(parts) if isinstance(batch, fastuple) else tuple(parts)
     if isinstance(batch, Mapping):
         return {key: sample_of(part, index) for key, part in batch.items()}
     if isinstance(batch, list) and batch and isinstance(batch[0], (Tensor, tuple, list)):

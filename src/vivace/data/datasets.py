@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentError, DataError, ItemError, VivaceError
-from vivace.core.types import TensorCategory, TensorMask, TensorMultiCategory, TensorPoint
+from vivace.core.types import TensorBBox, TensorCategory, TensorImage, TensorMask, TensorMultiCategory, TensorPoint
 
 from .loader import DataLoader
 from .making import ItemsSoFar, first_for_prediction, make_value, named_error, step_name
@@ -27,7 +27,10 @@ _TYPE_OF_KIND: dict[str, type[Tensor]] = {
     "multi_category": TensorMultiCategory,
     "mask": TensorMask,
     "points": TensorPoint,
+    "boxes": TensorBBox,
+    "image": TensorImage,
 }
+_NUMBERS_OF_ONE = {"points": 2, "boxes": 4}
 OnError = Literal["raise", "skip"]
 
 
@@ -73,7 +76,7 @@ class TfmdLists(Subsets):
         self.splits = None if splits is None else _checked(splits, len(self.items))
         self.for_prediction = False
         self._rows: Any = None  # how `items` are read one by one
-        self.item_type: type | None = type(item_at(self.items, 0)) if len(self.items) else None  # of training items
+        self.item_type: type | None = None  # of the items trained on, in a data set for prediction
         if do_setup:
             self.setup(train_setup, verbose)
 
@@ -269,7 +272,8 @@ class Datasets(Subsets):
         for tl in self.tls if with_labels else self.tls[: self.n_inp]:
             new = tl._new(tl.tfms.prepare_items(items, train=()), split_idx=1)
             new.tfms = Pipeline(new.tfms.fs[rm_tfms:], split_idx=1)
-            new.for_prediction, new.item_type = True, tl.item_type
+            new.for_prediction = True
+            new.item_type = type(item_at(tl.items, 0)) if len(tl.items) else tl.item_type
             made.append(new)
         return self._with(made)
 
@@ -285,13 +289,18 @@ class Datasets(Subsets):
         """Undo the transforms of each part as far as they can be undone."""
         return tuple(tl.decode(part) for tl, part in zip(self.tls, o, strict=False))
 
-    def decode_target(self, prediction: Any, batch: Any = None) -> Any:
-        """Return a prediction (index of a class, one-hot vector, mask, numbers; a tuple of them) as people read it."""
+    def decode_target(self, prediction: Any, undo: Callable[[Any], Any] | None = None) -> Any:
+        """Return a prediction (index of a class, one-hot vector, mask, numbers; a tuple of them) as people read it.
+
+        Args:
+            prediction: of one sample.
+            undo: what brings positions and pictures back to before the transforms of batch and sample.
+        """
         targets = self.tls[self.n_inp :]
         if len(targets) == 1:
-            return _decode_prediction(targets[0], prediction)
+            return _decode_prediction(targets[0], prediction, undo)
         parts = prediction if isinstance(prediction, tuple) else (prediction,)
-        return tuple(_decode_prediction(tl, p) for tl, p in zip(targets, parts, strict=False))
+        return tuple(_decode_prediction(tl, p, undo) for tl, p in zip(targets, parts, strict=False))
 
     def show(self, o: Any, ctx: Any = None, **kwargs: Any) -> Any:
         """Show a sample, decoded, on `ctx` (matplotlib axes) and return the axes."""
@@ -353,10 +362,14 @@ def _show(value: Any, ctx: Any, **kwargs: Any) -> Any:
     return ctx if show is None else show(ctx=ctx, **kwargs)
 
 
-def _decode_prediction(tl: TfmdLists, prediction: Any) -> Any:
+def _decode_prediction(tl: TfmdLists, prediction: Any, undo: Callable[[Any], Any] | None) -> Any:
     if not isinstance(prediction, Tensor):
         return tl.decode(prediction)
     if tl.kind == "category" and prediction.ndim == 1:
         prediction = prediction.argmax()  # a loss of the user's left the scores as they were
     meaning = _TYPE_OF_KIND.get(tl.kind or "")
-    return tl.decode(prediction if meaning is None else prediction.as_subclass(meaning))
+    if meaning is None:
+        return tl.decode(prediction)
+    width = _NUMBERS_OF_ONE.get(tl.kind or "")
+    typed = (prediction if width is None else prediction.reshape(-1, width)).as_subclass(meaning)
+    return tl.decode(typed if undo is None else undo(typed))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from vivace.core.types import TensorBase, plain_tensor
+from vivace.core.types import TensorBase, is_sample, plain_tensor
 
 __all__ = ["Columns", "Failure", "Fetched", "Job", "ProcessPool", "fetch_here", "fetch_in_threads"]
 
@@ -63,9 +63,15 @@ class Columns:
 
     @classmethod
     def of(cls, dataset: Any) -> Columns | None:
-        """Return the columns of tensors, arrays, ranges, `TensorDataset`s and lists of alike samples, else None."""
+        """Return the columns of tensors, arrays, ranges, `TensorDataset`s and lists of alike samples, else None.
+
+        A data set of a class of its own offers its columns by a method `as_columns() -> tuple[Tensor, ...]`.
+        """
         if isinstance(dataset, TensorDataset):
             return cls(dataset.tensors, True)
+        as_columns = getattr(type(dataset), "as_columns", None)
+        if as_columns is not None:
+            return cls(as_columns(dataset), True) if len(dataset) else None
         if isinstance(dataset, range):
             return cls((torch.arange(dataset.start, dataset.stop, dataset.step),), False) if len(dataset) else None
         if isinstance(dataset, (Tensor, np.ndarray)):
@@ -212,7 +218,7 @@ class _JobSource(torch.utils.data.Dataset[Any]):
 def _types_of(batch: Any) -> Any:
     if isinstance(batch, TensorBase):
         return type(batch), dict(batch.__dict__)
-    if type(batch) is tuple:
+    if is_sample(batch):
         return tuple(_types_of(b) for b in batch)
     return None
 
@@ -222,8 +228,8 @@ def _with_types(batch: Any, types: Any) -> Any:
         out = batch.as_subclass(types[0])
         out.__dict__.update(types[1])
         return out
-    if type(batch) is tuple and types is not None:
-        return tuple(_with_types(b, t) for b, t in zip(batch, types, strict=True))
+    if is_sample(batch) and types is not None:
+        return type(batch)(_with_types(b, t) for b, t in zip(batch, types, strict=True))
     return batch
 
 

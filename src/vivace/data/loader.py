@@ -30,7 +30,7 @@ _BATCH_STREAM, _PEEK, _COPY = 0xBA7C, 0x9EEC, 0xC0B1
 
 
 class DataWarning(UserWarning):
-    """Items were left out of training because they could not be read."""
+    """Something about the data that a person should know: items that were left out, values that were missing."""
 
 
 class DataLoader:
@@ -58,9 +58,9 @@ class DataLoader:
         on_error: "raise": a broken item ends the epoch with an error that names it; "skip": it is left out, kept in
             `skipped`, and reported at the end of the epoch.
         prefetch: how many batches are prepared ahead.
-        cache: keep pictures as they are when decoded, before any random transform: "memory" (up to a quarter of what is
-            free), "disk" (files in vivace's home, for all processes and later runs), None, or "auto": memory, unless
-            worker processes read. A file that changes is read anew.
+        cache: keep pictures as they are when decoded and resized, before anything random: "memory" (up to a quarter of
+            what is free), "disk" (files in vivace's home, for all processes and later runs), None, or "auto": memory,
+            unless worker processes read. A file that changes is read anew.
         split_idx: which data set this is for the transforms (0: training, 1: validation); None: any.
 
     The functions `create_item`, `create_batch`, `get_idxs`, `sample`, `shuffle_fn`, `create_batches`, `do_batch`,
@@ -136,6 +136,7 @@ class DataLoader:
         self._cache: PictureCache | None = None
         self._cache_setting: CacheSetting = None  # what `_cache` was made for
         self._decode_size: tuple[int, int] | None = None
+        self._alike: Callable[[Any], Any] | None = None  # done to every decoded picture, before it is kept
         self._n_inp: int | None = None
 
     def _set_hooks(self, hooks: dict[str, Any]) -> None:

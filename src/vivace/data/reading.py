@@ -21,7 +21,7 @@ from vivace.core.randomness import mix, seeded_globals, use_keys
 
 from .collate import batch_size_of
 from .fetch import Columns, Failure, Fetched, Job, ProcessPool, fetch_here, fetch_in_threads
-from .scaled_decoding import decode_size
+from .scaled_decoding import alike_for_all, decode_size
 from .side_stream import pinned
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def prepare(dl: DataLoader, how: str, n_workers: int) -> None:
     """Decide, once for an epoch, how pictures are decoded and whether they are kept."""
     if dl.cache != dl._cache_setting:
         dl._cache, dl._cache_setting = make_cache(dl.cache, n_workers if how == "processes" else 0), dl.cache
-    dl._decode_size = decode_size(dl)
+    dl._decode_size, dl._alike = decode_size(dl), alike_for_all(dl)
 
 
 def choose_fetch(dl: DataLoader) -> tuple[str, int]:
@@ -187,7 +187,7 @@ def _load(dl: DataLoader, index: Any, key: int) -> Any:
 
 def _make_sample(dl: DataLoader, index: Any) -> Any:
     try:
-        with decode_at_least(dl._decode_size, dl._cache):
+        with decode_at_least(dl._decode_size, dl._cache, dl._alike):
             sample = dl.create_item(index)
     except (StopIteration, ItemError):
         raise

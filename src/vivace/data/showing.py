@@ -2,28 +2,184 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from vivace.core.show import get_grid, show_table
-from vivace.core.types import MultiCategory, TensorImageBase, TensorMask
+from vivace.core.show import get_grid, show_table, show_title
+from vivace.core.types import (
+    MultiCategory,
+    TensorBBox,
+    TensorImageBase,
+    TensorMask,
+    TensorPoint,
+    fastuple,
+    retype,
+)
 
 from .collate import batch_size_of, split_batch
 
-__all__ = ["decode_batch", "show_batch", "show_results"]
+__all__ = [
+    "Panel",
+    "decode_batch",
+    "decode_results",
+    "decode_table",
+    "draw_panels",
+    "is_drawn",
+    "result_panels",
+    "sample_panels",
+    "show_batch",
+    "show_frame",
+    "show_results",
+]
+
+_OF_PREDICTION = {"c": "deepskyblue", "marker": "X"}  # points, to tell them from the targets on the same picture
+_BOX_OF_PREDICTION = {"c": "deepskyblue"}
+
+
+class Panel(NamedTuple):
+    """What is drawn over each other on the same axes."""
+
+    parts: list[tuple[Any, dict[str, Any]]]  # values, and options of their `show`
+    title: str | None = None
+
 
 WORDS_SHOWN = 150  # of a text in a table
 
 
 def decode_batch(dl: Any, b: Any, max_n: int = 9, full: bool = True) -> list[Any]:
     """Return up to `max_n` samples of a batch, batch transforms undone and (if `full`) targets as names."""
+    if full and (table := decode_table(dl, b, max_n)) is not None:
+        return list(table.itertuples(index=False, name=None))
     samples = dl.before_batch.decode(split_batch(dl.after_batch.decode(b), max_n))
     samples = [dl.after_item.decode(s) for s in samples]
     return [dl.decode_sample(s) for s in samples] if full else samples
 
 
+def decode_table(dl: Any, b: Any, max_n: int) -> Any:
+    """Return up to `max_n` samples as a frame, when the data set is a table (it has `decode_table`); else None."""
+    decode = getattr(dl.dataset, "decode_table", None)
+    return None if decode is None else decode(tuple(part[:max_n] for part in dl.after_batch.decode(b)))
+
+
+def show_frame(frame: Any) -> None:
+    """Show a data frame as `show_table` does, numbers with six digits at most."""
+    rows = ([f"{v:.6g}" if isinstance(v, float) else v for v in row] for row in frame.itertuples(index=False))
+    show_table(list(rows), [str(name) for name in frame.columns])
+
+
+# ---------------------------------------------------------------------- what stands on which axes
+def is_drawn(part: Any) -> bool:
+    """Whether a part of a sample is a picture, or a group of pictures that draws itself."""
+    return isinstance(part, TensorImageBase) or (isinstance(part, fastuple) and hasattr(part, "show"))
+
+
+def _is_picture(part: Any) -> bool:
+    return is_drawn(part) and not isinstance(part, TensorMask)
+
+
+def sample_panels(sample: Sequence[Any]) -> list[Panel]:
+    """Return what to draw of a decoded sample: each picture on its own axes, all else on those of the first."""
+    panels = [Panel([(part, {})]) for part in sample if _is_picture(part)] or [Panel([])]
+    panels[0].parts.extend(_plain_parts([part for part in sample if not _is_picture(part)]))
+    return panels
+
+
+def _plain_parts(parts: Sequence[Any], **of_boxes: Any) -> list[tuple[Any, dict[str, Any]]]:
+    """Parts with their options; the labels of boxes are written at them."""
+    boxes = next((p for p in parts if isinstance(p, TensorBBox)), None)
+    out: list[tuple[Any, dict[str, Any]]] = []
+    for part in parts:
+        if boxes is not None and isinstance(part, MultiCategory) and len(part) == len(boxes):
+            continue
+        if not isinstance(part, TensorBBox):
+            out.append((part, {}))
+            continue
+        labels = (p for p in parts if isinstance(p, MultiCategory) and boxes is part and len(p) == len(part))
+        out.append((part, {"labels": next(labels, None), **of_boxes}))
+    return out
+
+
+def result_panels(target: Sequence[Any], predicted: Sequence[Any], n_inp: int, *, with_input: bool) -> list[Panel]:
+    """Return what to draw of a sample and its prediction, both decoded.
+
+    Masks: the picture with the target over it, the picture with the prediction over it (before them, `with_input`, the
+    picture alone). Pictures as targets: inputs, target, prediction. All else is drawn on the picture itself.
+    """
+    inputs, wanted, found = list(target[:n_inp]), list(target[n_inp:]), list(predicted[n_inp:])
+    pictures = [part for part in inputs if _is_picture(part)]
+    if any(isinstance(part, TensorMask) for part in wanted):
+        first: list[tuple[Any, dict[str, Any]]] = [(part, {}) for part in pictures[:1]]
+        both = [Panel([*first, *_plain_parts(wanted)], "Target"), Panel([*first, *_plain_parts(found)], "Prediction")]
+        return [Panel(first, "Input"), *both] if with_input else both
+    if any(_is_picture(part) for part in wanted):
+        return [
+            *(Panel([(part, {})], "Input") for part in pictures),
+            Panel([(part, {}) for part in wanted], "Target"),
+            Panel([(part, {}) for part in found], "Prediction"),
+        ]
+    panels = sample_panels(target)
+    panels[0].parts.extend(
+        (part, _OF_PREDICTION if isinstance(part, TensorPoint) and not isinstance(part, TensorBBox) else options)
+        for part, options in _plain_parts(found, **_BOX_OF_PREDICTION)
+    )
+    return panels
+
+
+def draw_panels(
+    rows: Sequence[Sequence[Panel]],
+    *,
+    ctxs: Any = None,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+    title: str | None = None,
+    **kwargs: Any,
+) -> list[Any]:
+    """Draw the panels of each sample side by side and return all axes.
+
+    Args:
+        rows: the panels of each sample, as many for each.
+        ctxs: axes to draw on; with one for each sample all of its panels go on that.
+        nrows: rows of samples.
+        ncols: columns of samples.
+        figsize: of the figure, in inches.
+        title: above the figure.
+        kwargs: options of each `show`.
+    """
+    width = max(len(panels) for panels in rows)
+    if width > 1 and ctxs is not None and len(ctxs) < width * len(rows):
+        rows, width = [[Panel([p for panel in panels for p in panel.parts])] for panels in rows], 1
+    axes = ctxs or _grid(rows, width, nrows, ncols, figsize, title)
+    for i, panels in enumerate(rows):
+        for ax, panel in zip(axes[i * width : (i + 1) * width], panels, strict=False):
+            if panel.title is not None:
+                ax.set_title(panel.title)
+            for part, options in panel.parts:
+                _show_part(part, ax, **{**options, **kwargs})
+    return list(axes)
+
+
+def _grid(
+    rows: Sequence[Sequence[Panel]],
+    width: int,
+    nrows: int | None,
+    ncols: int | None,
+    figsize: tuple[float, float] | None,
+    title: str | None,
+) -> Any:
+    n = max(len(rows), 1)
+    if width > 1:
+        if nrows is None and ncols is None and any(panel.title for panel in rows[0]):
+            ncols = 1  # under their headings
+        nrows = (max(int(n**0.5), 1) if ncols is None else -(-n // ncols)) if nrows is None else nrows
+        ncols = (-(-n // nrows) if ncols is None else ncols) * width
+    return get_grid(n * width, nrows=nrows, ncols=ncols, figsize=figsize, title=title)
+
+
+# ---------------------------------------------------------------------- drawing
 def show_batch(
     dl: Any,
     b: Any = None,
@@ -40,6 +196,8 @@ def show_batch(
     """Draw up to `max_n` samples; see `DataLoader.show_batch`."""
     if b is None:
         b = dl.unique_batch(max_n) if unique else dl.one_batch()
+    if (table := decode_table(dl, b, max_n)) is not None:
+        return show_frame(table) if show else table
     decoded = decode_batch(dl, b, max_n)
     if not show:
         return decoded
@@ -60,16 +218,13 @@ def show_samples(
 
     In a table texts end after `trunc_at` words.
     """
-    samples = [s if isinstance(s, tuple) else (s,) for s in samples]
-    if not any(isinstance(part, TensorImageBase) for s in samples for part in s):
+    samples = [s if isinstance(s, tuple) and not isinstance(s, fastuple) else (s,) for s in samples]
+    if not any(is_drawn(part) for s in samples for part in s):
         names = _columns(samples[0]) if samples else []
         show_table([[_brief(part, trunc_at) for part in s] for s in samples], names)
         return None
-    if ctxs is None:
-        ctxs = get_grid(len(samples), nrows=nrows, ncols=ncols, figsize=figsize)
-    for sample, ctx in zip(samples, ctxs, strict=False):
-        for part in sample:
-            _show_part(part, ctx, **kwargs)
+    rows = [sample_panels(sample) for sample in samples]
+    draw_panels(rows, ctxs=ctxs, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs)
     return None
 
 
@@ -90,40 +245,34 @@ def show_results(
     """Draw samples with their targets and predictions (titles: target, then prediction on the next line)."""
     n_inp = dl.n_inp
     max_n = min(max_n, batch_size_of(b))
-    targets = decode_batch(dl, b, max_n)
-    predicted = decode_batch(dl, (*b[:n_inp], *_as_targets(out, b[n_inp:])), max_n)
+    if (table := decode_table(dl, b, max_n)) is not None:
+        answers = decode_table(dl, (*b[:n_inp], out), max_n)[list(dl.dataset.y_names)]
+        table = table.join(answers.add_suffix("_pred"))
+        return show_frame(table) if show else table
+    targets, predicted = decode_results(dl, b, out, max_n)
     if not show:
         return targets, predicted
-    if any(isinstance(part, TensorImageBase) for part in targets[0][n_inp:]):  # a picture predicted: side by side
-        axes = ctxs or get_grid(2 * max_n, ncols=2, nrows=max_n, figsize=figsize, double=False)
-        for i, (target, prediction) in enumerate(zip(targets, predicted, strict=True)):
-            for ax, sample, title in ((axes[2 * i], target, "Target"), (axes[2 * i + 1], prediction, "Prediction")):
-                for part in sample:
-                    if isinstance(part, TensorMask) or not isinstance(part, TensorImageBase) or part is sample[0]:
-                        _show_part(part, ax, **kwargs)
-                if i == 0:
-                    ax.set_title(title)
-        return None
-    if not any(isinstance(part, TensorImageBase) for part in targets[0]):
+    if not any(is_drawn(part) for part in targets[0]):
         rows = [(*t, *p[n_inp:]) for t, p in zip(targets, predicted, strict=True)]
         show_table(
             [[_brief(part, trunc_at) for part in row] for row in rows],
             _columns(rows[0], len(rows[0]) - len(targets[0])),
         )
         return None
-    axes = ctxs or get_grid(max_n, nrows=nrows, ncols=ncols, figsize=figsize)
-    for ax, target, prediction in zip(axes, targets, predicted, strict=False):
-        for part in target:
-            _show_part(part, ax, **kwargs)
-        for part in prediction[n_inp:]:
-            _show_part(part, ax, **({"c": "b"} if _is_points(part) else {}), **kwargs)
+    panels = [result_panels(t, p, n_inp, with_input=False) for t, p in zip(targets, predicted, strict=True)]
+    panels[1:] = [[panel._replace(title=None) for panel in row] for row in panels[1:]]
+    draw_panels(panels, ctxs=ctxs, nrows=nrows, ncols=ncols, figsize=figsize, **kwargs)
     return None
+
+
+def decode_results(dl: Any, b: Any, out: Any, max_n: int) -> tuple[list[Any], list[Any]]:
+    """Return up to `max_n` decoded samples of a batch, and the same with decoded predictions as targets."""
+    predicted = (*b[: dl.n_inp], *_as_targets(out, b[dl.n_inp :]))
+    return decode_batch(dl, b, max_n), decode_batch(dl, predicted, max_n)
 
 
 def _as_targets(out: Any, targets: Any) -> tuple[Any, ...]:
     """Give predictions the types of the targets, so that they are decoded and drawn alike."""
-    from vivace.core.types import retype
-
     outs = out if isinstance(out, tuple) else (out,)
     return tuple(retype(o.reshape(t.shape) if _same_size(o, t) else o, t) for o, t in zip(outs, targets, strict=False))
 
@@ -132,18 +281,10 @@ def _same_size(out: Any, target: Any) -> bool:
     return isinstance(out, Tensor) and isinstance(target, Tensor) and out.numel() == target.numel()
 
 
-def _is_points(part: Any) -> bool:
-    from vivace.core.types import TensorPoint
-
-    return isinstance(part, TensorPoint)
-
-
 def _show_part(part: Any, ctx: Any, **kwargs: Any) -> None:
     if hasattr(part, "show"):
         part.show(ctx=ctx, **kwargs)
     else:
-        from vivace.core.show import show_title
-
         show_title(_brief(part), ctx=ctx)
 
 

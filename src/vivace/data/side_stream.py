@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vivace.core.types import is_sample
+
 __all__ = ["beside_training", "pinned", "tensors_of"]
 
 
@@ -55,8 +57,8 @@ def pinned(batch: Any) -> Any:
     """Return the batch in page-locked memory, from where a GPU copies faster and without being waited for."""
     if isinstance(batch, Tensor):
         return batch if batch.is_pinned() else batch.pin_memory()
-    if type(batch) is tuple:
-        return tuple(pinned(b) for b in batch)
+    if is_sample(batch):
+        return type(batch)(pinned(b) for b in batch)
     if type(batch) is dict:
         return {key: pinned(value) for key, value in batch.items()}
     return [pinned(b) for b in batch] if type(batch) is list else batch

@@ -32,7 +32,11 @@ MAX_NAMES_IN_MESSAGE = 6
 
 
 def _pair(train: Iterable[Any], valid: Iterable[Any]) -> Splits:
-    return L([int(i) for i in train], use_list=True), L([int(i) for i in valid], use_list=True)
+    return L(_whole(train), use_list=True), L(_whole(valid), use_list=True)
+
+
+def _whole(indices: Iterable[Any]) -> list[int]:
+    return indices.tolist() if isinstance(indices, np.ndarray) else [int(i) for i in indices]
 
 
 def _by_mask(mask: Iterable[Any]) -> Splits:
@@ -131,7 +135,9 @@ class IndexSplitter:
         if outside:
             raise DataError(f"IndexSplitter got the index {outside[0]}, but there are {len(o)} items.")
         valid = list(dict.fromkeys(i % len(o) for i in self.valid_idx))
-        return _pair(np.setdiff1d(np.arange(len(o)), valid), valid)
+        is_train = np.ones(len(o), dtype=bool)
+        is_train[valid] = False
+        return _pair(np.flatnonzero(is_train), valid)
 
     def __repr__(self) -> str:
         return f"IndexSplitter({len(tuple(self.valid_idx))} indices)"

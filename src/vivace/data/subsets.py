@@ -14,6 +14,7 @@ from vivace.core.errors import ArgumentError
 from .loader import DataLoader, TfmdDL
 from .loaders import DataLoaders
 from .options import LoaderOptions, check_names, known_options
+from .transform import Transform
 from .transforms import ToTensor
 
 __all__ = ["Subsets"]
@@ -23,8 +24,10 @@ class Subsets:
     """What `TfmdLists` and `Datasets` share: they are split, iterated, and made into loaders."""
 
     prefers_threads = True  # opening files releases the interpreter lock
-    splits: L[L[int]] | None
+    splits: L[Any] | None  # of each subset the indices of its items
     dl_type: type[DataLoader] | None
+    dls_type: type[DataLoaders] = DataLoaders
+    item_tfms: tuple[type[Transform], ...] = (ToTensor,)  # of single samples, unless others are given
 
     def subset(self, i: int) -> Self:
         raise NotImplementedError
@@ -80,7 +83,7 @@ class Subsets:
             path: where a `Learner` on these loaders writes.
             device: where batches go; None: the default device.
             val_bs: samples in a batch of the other loaders; None: `bs`.
-            after_item: transforms of single samples; None: `ToTensor`.
+            after_item: transforms of single samples; None: `ToTensor` (for a table none).
             after_batch: transforms of batches, on the device.
             seed: fixes order and augmentation; None: `set_seed` does.
             options: less common settings, see `LoaderOptions`, and those that the class of loaders has of its own.
@@ -101,14 +104,14 @@ class Subsets:
             own[0].setdefault("n", n)
         rest: dict[str, Any] = {**options}
         rest["on_error"] = rest.get("on_error") or "raise"
-        return DataLoaders.from_dsets(
+        return self.dls_type.from_dsets(
             *subsets,
             bs=bs,
             val_bs=val_bs,
             shuffle=shuffle if shuffle_train is None else shuffle_train,
             path=path,
             device=device,
-            after_item=[ToTensor()] if after_item is None else after_item,
+            after_item=[make() for make in self.item_tfms] if after_item is None else after_item,
             after_batch=after_batch,
             seed=seed,
             dl_type=dl_type,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
 from vivace.core.randomness import Draws, current_keys, fresh_key, fresh_keys
-from vivace.core.types import TensorImage, TensorMask, retype
+from vivace.core.types import TensorImage, TensorMask, fastuple, is_sample, retype
 
 __all__ = [
     "DisplayedTransform",
@@ -137,6 +137,7 @@ class Transform:
             self.order = enc.order
         if enc is not None:
             self.enc = enc
+            self.kind = getattr(getattr(enc, "__self__", None), "kind", None)  # of the class whose `create` this is
             self._own_encoder = _Handler(enc, *_annotated_types(enc, skip_self=False))
             self.__name__ = getattr(enc, "__name__", type(enc).__name__)
         if dec is not None:
@@ -174,9 +175,10 @@ class Transform:
 
     def _walk(self, x: Any, own: str, handlers: list[_Handler]) -> Any:
         function = self.__dict__.get(own)
-        if type(x) is tuple and not self._sees_tuple and not (function and function.types and tuple in function.types):
+        if is_sample(x) and not self._sees_tuple and not self._names_tuple(x, function, handlers):
             chosen = _pictures_of(x) if function is not None and function.types is None else None
-            return tuple(self._walk(o, own, handlers) if chosen is None or chosen[i] else o for i, o in enumerate(x))
+            parts = (self._walk(o, own, handlers) if chosen is None or chosen[i] else o for i, o in enumerate(x))
+            return type(x)(parts)
         if function is not None:
             if function.types is not None and not isinstance(x, function.types):
                 return x
@@ -187,6 +189,12 @@ class Transform:
                 out = handler.function(self, x)
                 return retype(out, x) if handler.keeps_type else out
         return x
+
+    @staticmethod
+    def _names_tuple(x: Any, function: _Handler | None, handlers: list[_Handler]) -> bool:
+        """Whether an annotation asks for tuples of this type as a whole."""
+        named = [function] if function is not None else handlers if type(x) is not tuple else []
+        return any(issubclass(t, tuple) and isinstance(x, t) for handler in named for t in handler.types or ())
 
     def handles(self, x: Any) -> bool:
         """Whether calling this on `x` would do anything."""
@@ -213,6 +221,14 @@ class Transform:
 
     def decode_size(self, split_idx: int | None) -> tuple[int, int] | None:
         """Return the least (width, height) that a picture needs for this transform; None: all its pixels matter."""
+        return None
+
+    def alike_for_all(self, split_idx: int | None) -> Callable[[Any], Any] | None:
+        """Return what this does to every decoded picture alike, before anything random; None: nothing.
+
+        It takes and gives a Pillow image, and its repr tells it from others: pictures are kept as it leaves them.
+        Calling the transform afterwards gives the same, to the bit, as calling it alone.
+        """
         return None
 
     def as_module(self) -> nn.Module | None:
@@ -250,7 +266,8 @@ class Transform:
 def _pictures_of(sample: tuple[Any, ...]) -> list[bool] | None:
     """Which parts of a sample a function that names no type is meant for: the pictures, if there are any."""
     found = [
-        isinstance(o, (Image.Image, TensorImage)) and getattr(o, "tensor_type", None) is not TensorMask for o in sample
+        isinstance(o, (Image.Image, TensorImage, fastuple)) and getattr(o, "tensor_type", None) is not TensorMask
+        for o in sample
     ]
     return found if any(found) else None
 
@@ -352,15 +369,18 @@ class RandTransform(Transform):
         if type(self).draw is RandTransform.draw:
             self.before_call(x, split_idx)
             return super().__call__(x, split_idx=split_idx) if self.do else x
-        sample = x if isinstance(x, tuple) else (x,)
+        sample = _members(x)
         handled = next((o for o in sample if isinstance(o, self.applies_to)), None)
         if handled is None:
             return x
         params = self.draw(sample, Draws(self._keys(handled), self.stream), split_idx)
-        if params is None:
-            return x
-        out = tuple(retype(self.apply(o, params), o) if isinstance(o, self.applies_to) else o for o in sample)
-        return out if isinstance(x, tuple) else out[0]
+        return x if params is None else self._applied(x, params)
+
+    def _applied(self, x: Any, params: Any) -> Any:
+        if isinstance(x, tuple):
+            parts = (self._applied(o, params) for o in x)
+            return type(x)(parts) if isinstance(x, fastuple) else tuple(parts)
+        return retype(self.apply(x, params), x) if isinstance(x, self.applies_to) else x
 
     def _keys(self, handled: Any) -> Any:
         keys = current_keys()
@@ -371,6 +391,13 @@ class RandTransform(Transform):
 
     def handles(self, x: Any) -> bool:
         return isinstance(x, self.applies_to) if self.applies_to else super().handles(x)
+
+
+def _members(x: Any) -> tuple[Any, ...]:
+    """The parts of a sample, those of its `fastuple`s one by one."""
+    if not isinstance(x, tuple):
+        return (x,)
+    return tuple(member for part in x for member in (part if isinstance(part, fastuple) else (part,)))
 
 
 def as_transform(function: Any) -> Transform:

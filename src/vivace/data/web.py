@@ -20,12 +20,13 @@ from urllib.request import (
     ProxyHandler,
     Request,
     UnknownHandler,
+    getproxies,
 )
 
 from vivace import __version__
 from vivace.core.errors import DownloadError
 
-__all__ = ["Interrupted", "open_web", "readable_errors", "version_of"]
+__all__ = ["Interrupted", "has_address", "open_web", "readable_errors", "version_of"]
 
 # Some servers answer only to what calls itself a browser.
 USER_AGENT = f"Mozilla/5.0 (compatible; vivace/{__version__}; python-urllib)"
@@ -42,6 +43,20 @@ class Interrupted(Exception):
     def __init__(self, reason: str, wait_seconds: float | None = None) -> None:
         super().__init__(reason)
         self.wait_seconds = wait_seconds
+
+
+def has_address(host: str) -> bool:
+    """Return whether `host` can be found from here; True behind a proxy, which may know hosts that we do not.
+
+    It is asked before libraries that would try again and again for most of a minute.
+    """
+    if getproxies():
+        return True
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
 
 
 def open_web(

@@ -7,12 +7,14 @@ vocabulary, versions, a self-check), `weights.safetensors` and, for a model of a
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import platform
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +22,20 @@ import torch
 from torch import Tensor, nn
 
 from vivace import __version__
+from vivace.core.basics import noop
 from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
 from vivace.data.datasets import Datasets
+from vivace.data.getters import Entry, Getter
 from vivace.data.loader import DataLoader, TfmdDL
 from vivace.data.loaders import DataLoaders
+from vivace.data.portable import PortableInputs
 from vivace.data.transform import Pipeline
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
+from .limits import check_pixels, refuse_large_results, weights_bound
 from .program import CONSTANT_PREFIX, read_program, write_program
 from .spec import call_checked, find_class, from_json, make_module, make_transform, module_spec, to_json, transform_spec
 
@@ -40,6 +46,12 @@ MANIFEST, WEIGHTS, PROGRAM = "manifest.json", "weights.safetensors", "program.js
 _CHECK = "__check__."
 MAX_MANIFEST_BYTES = 64 << 20
 _BUILDERS = {
+    "vivace.collab.model.EmbeddingNN",
+    "vivace.collab.model.create_dot_model",
+    "vivace.tabular.model.create_tabular_model",
+    "vivace.text.models.core.get_language_model",
+    "vivace.text.models.core.get_text_classifier",
+    "vivace.text.models.huggingface.create_hf_model",
     "vivace.vision.models.create_vision_model",
     "vivace.vision.unet.create_unet_model",
 }
@@ -119,11 +131,14 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "versions": {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "versions": _versions(),
         "model": _model_spec(learn),
+        "learner": _class_name(type(learn)) if type(learn).__module__.startswith("vivace.") else None,
+        "inputs": _inputs_spec(dataset),
         "loss": _loss_spec(learn.loss_func),
         "n_inp": n_inp,
         "parts": [_part_specs(tl.tfms, is_input=i < n_inp) for i, tl in enumerate(tls)],
+        "inputs_of_tuple": n_inp > 1 and any(transform_spec(t) is None for tl in tls[:n_inp] for t in tl.tfms),
         "after_item": _specs(getattr(dl, "after_item", [])),
         "before_batch": _specs(getattr(dl, "before_batch", [])),
         "after_batch": _specs(getattr(dl, "after_batch", [])),
@@ -133,6 +148,21 @@ def _manifest_of(learn: Learner) -> dict[str, Any]:
     }
 
 
+def _versions() -> dict[str, str]:
+    """What the model was made with: the libraries that build it and prepare its input."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"vivace": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    for name in ("torchvision", "timm", "numpy", "pillow", "safetensors"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _class_name(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
 def _loader_spec(dl: Any) -> dict[str, Any] | None:
     """The class of loader that new items need, with its own settings; None for the usual one."""
     cls = type(dl)
@@ -140,7 +170,14 @@ def _loader_spec(dl: Any) -> dict[str, Any] | None:
         return None
     settings = {name: getattr(dl, name) for name in cls.own_settings}
     plain = {name: value for name, value in settings.items() if not callable(value)}  # of functions the default
-    return {"type": f"{cls.__module__}:{cls.__qualname__}", "args": {k: to_json(v) for k, v in plain.items()}}
+    return {"type": _class_name(cls), "args": {k: to_json(v) for k, v in plain.items()}}
+
+
+def _inputs_spec(dataset: Any) -> dict[str, Any] | None:
+    """How to make the data set again when no `DataBlock` did: None for all others."""
+    if not isinstance(dataset, PortableInputs):
+        return None
+    return {"type": _class_name(type(dataset)), "args": to_json(dataset.config())}
 
 
 def _model_spec(learn: Learner) -> dict[str, Any]:
@@ -193,14 +230,23 @@ def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
     inputs = _sample(learn, manifest["n_inp"])
     if len(inputs) != manifest["n_inp"]:
         return {}
-    with torch.no_grad():
-        model_device = next((p.device for p in learn.model.parameters()), torch.device("cpu"))
-        out = learn.model(*(x.to(model_device) for x in inputs))
+    out = _answer(learn.model, inputs)
     if not isinstance(out, Tensor):
         return {}
     return {f"{_CHECK}input.{i}": x.clone() for i, x in enumerate(inputs)} | {
         f"{_CHECK}output": plain_tensor(out).cpu().contiguous()
     }
+
+
+def _answer(model: nn.Module, inputs: Sequence[Tensor]) -> Any:
+    """What the model makes of these inputs alone: one that keeps a state from batch to batch begins and ends anew."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    reset = getattr(model, "reset", noop)
+    reset()
+    with torch.no_grad():
+        out = model(*(x.to(device) for x in inputs))
+    reset()
+    return out
 
 
 def _sample(learn: Learner, n_inp: int) -> list[Tensor]:
@@ -294,7 +340,31 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise BundleError(f"{path} is no vivace model: its manifest does not say so.")
     if not isinstance(manifest.get("format_version"), int) or manifest["format_version"] > FORMAT_VERSION:
         raise BundleError(f"{path} was made by a newer vivace ({manifest.get('versions')}): pip install -U vivace.")
+    wrong = next((key for key, is_proper in _PROPER.items() if not is_proper(manifest.get(key))), None)
+    if wrong is not None:
+        raise BundleError(f"The manifest of {path} has no proper {wrong!r}: the file was changed or is damaged.")
     return manifest
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(isinstance(v, kind) for v in value)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 < value <= 1 << 20
+
+
+_PROPER: dict[str, Callable[[Any], bool]] = {
+    "model": lambda value: isinstance(value, dict),
+    "loss": lambda value: value is None or isinstance(value, dict),
+    "parts": _is_list_of(list),
+    "after_item": _is_list_of(dict),
+    "after_batch": _is_list_of(dict),
+    "n_inp": _is_count,
+    "bs": lambda value: value is None or _is_count(value),
+    "metrics": lambda value: isinstance(value, dict) and all(type(v) in (int, float) for v in value.values()),
+    "versions": lambda value: isinstance(value, dict) and all(isinstance(v, str) for v in value.values()),
+}
 
 
 def load_learner(
@@ -330,19 +400,22 @@ def load_learner(
     elif program is not None:
         made = read_program(program, weights | constants)
     else:
-        made = _make_model(manifest.get("model"), path)
+        with weights_bound(weights):
+            made = _make_model(manifest["model"], path)
     try:
         made.load_state_dict(weights, assign=any(p.is_meta for p in made.parameters()))
     except RuntimeError as error:
         raise BundleError(f"The weights in {path} do not fit its model: {error}") from error
     dls = _make_loaders(manifest, trust)
-    learn = Learner(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
+    learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
+    learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
     learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
-    learn.builder = manifest["model"] if "builder" in (manifest.get("model") or {}) else None
+    if "builder" in manifest["model"]:  # so that it can be exported again
+        learn.builder = {"builder": manifest["model"]["builder"], "args": from_json(manifest["model"].get("args", {}))}
     learn.to("cpu" if cpu else learn.runtime.device)
     made.eval()
     if check and samples:
-        _check(path, learn, samples)
+        _check(path, learn, samples, is_users=model is not None)
     return learn
 
 
@@ -360,26 +433,52 @@ def _why(spec: dict[str, Any]) -> str:
     return f" ({str(spec['not_recorded'])[:300]})" if "not_recorded" in spec else ""
 
 
-def _make_model(spec: Any, path: Path) -> nn.Module:
-    if not isinstance(spec, dict):
-        raise BundleError(f"The manifest of {path} does not say what its model is.")
+def _make_model(spec: dict[str, Any], path: Path) -> nn.Module:
     if "modules" in spec:
-        return make_module(spec["modules"])
+        try:
+            return make_module(spec["modules"])
+        except RecursionError as error:
+            raise BundleError(f"The manifest of {path} nests its layers too deeply.") from error
     if "class" in spec:
         raise BundleError(
             f"The model in {path} is of the class {spec['class']}, which vivace cannot build by itself"
             f"{_why(spec)}: make one and "
             f"give it, load_learner({path.name!r}, model={str(spec['class']).split(':')[-1]}(...))."
         )
-    name = spec.get("builder")
-    if name not in _BUILDERS:
+    name, args = spec.get("builder"), spec.get("args", {})
+    if not isinstance(name, str) or name not in _BUILDERS:
         raise UnsafeFileError(
             f"The manifest of {path} wants to call {name!r}, which builds no model of vivace; it was not called."
         )
     import importlib
 
-    module, _, function = str(name).rpartition(".")
-    return call_checked(getattr(importlib.import_module(module), function), spec.get("args", {}), str(name))  # type: ignore[no-any-return]
+    module, _, function = name.rpartition(".")
+    build = getattr(importlib.import_module(module), function)
+    _check_builder_args(build, args, path)
+    return call_checked(build, args, name)  # type: ignore[no-any-return]
+
+
+def _check_builder_args(build: Any, args: Any, path: Path) -> None:
+    """Refuse arguments that would fetch something, open another file, or build what no picture needs."""
+    parameters = inspect.signature(build).parameters
+    if not isinstance(args, dict) or ("arch" in parameters and not isinstance(args.get("arch"), str)):
+        raise BundleError(f"The manifest of {path} does not name the architecture of its model.")
+    if ("pretrained" in parameters and args.get("pretrained") is not False) or args.get("weights") is not None:
+        raise UnsafeFileError(
+            f"The manifest of {path} wants other weights than those in the file (`pretrained` or `weights`): they were "
+            "neither downloaded nor opened."
+        )
+    unsafe = [k for k, v in args.items() if not _is_plain(v)]  # such as a class, which would be called
+    if unsafe:
+        raise UnsafeFileError(f"The manifest of {path} gives its model {unsafe[0]!r} as {args[unsafe[0]]!r:.60}.")
+    check_pixels(args.get("img_size"))
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it stands for numbers, texts and containers of them."""
+    if isinstance(value, dict):
+        return all(not k.startswith("$") or k in ("$tuple", "$float") for k in value) and _is_plain([*value.values()])
+    return all(_is_plain(v) for v in value) if isinstance(value, list) else True
 
 
 def _make_loss(spec: Any) -> Any:
@@ -399,14 +498,16 @@ class _NoLoss:
 
 
 def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders:
-    for key in ("parts", "after_item", "after_batch"):
-        if not isinstance(manifest.get(key), list):
-            raise BundleError(f"The manifest has no proper {key!r}.")
+    n_inp = manifest["n_inp"]
     parts = [[make_transform(s, trust) for s in part] for part in manifest["parts"]]
+    if manifest.get("inputs_of_tuple"):  # in the place of the getters that found them: an item is a tuple of them
+        parts[:n_inp] = [[Getter(Entry(i)), *part] for i, part in enumerate(parts[:n_inp])]
     after_item = Pipeline([make_transform(s, trust) for s in manifest["after_item"]], split_idx=1)
     after_batch = Pipeline([make_transform(s, trust) for s in manifest["after_batch"]], split_idx=1)
     before_batch = Pipeline([make_transform(s, trust) for s in manifest.get("before_batch", [])], split_idx=1)
-    n_inp = manifest.get("n_inp", 1)
+    if manifest.get("inputs") is not None:
+        inputs = _make_inputs(manifest["inputs"], trust)
+        return inputs.empty_loaders(bs=manifest.get("bs") or 64, after_item=after_item, after_batch=after_batch)
     if not parts:  # the data was the user's own tensors: there is no pipeline to rebuild
         loaders = [TfmdDL([], bs=manifest.get("bs") or 64, split_idx=1) for _ in range(2)]
         for dl in loaders:
@@ -433,18 +534,37 @@ def _make_loaders(manifest: dict[str, Any], trust: Sequence[str]) -> DataLoaders
     return DataLoaders(*made)
 
 
-def _check(path: Path, learn: Learner, samples: dict[str, Tensor]) -> None:
+def _make_inputs(spec: Any, trust: Sequence[str]) -> PortableInputs:
+    """Undo `_inputs_spec`."""
+    if not isinstance(spec, dict) or not isinstance(spec.get("args"), dict):
+        raise BundleError("The manifest does not say properly what its data set is.")
+    cls = find_class(spec.get("type"), (PortableInputs,), trust)
+    config = from_json(spec["args"], trust)
+    try:
+        return cls.from_config(config)  # type: ignore[no-any-return]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise BundleError(f"{spec['type']} cannot be made from the manifest: {error!r}") from error
+
+
+def _check(path: Path, learn: Learner, samples: dict[str, Tensor], *, is_users: bool) -> None:
     inputs = [samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")]
     wanted = samples.get(f"{_CHECK}output")
     if wanted is None or not inputs:
         return
+    if not is_users:
+        refuse_large_results(learn.model, tuple(inputs))
     try:
-        with torch.no_grad():
-            found = learn.model(*(x.to(learn.runtime.device) for x in inputs))
-    except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+        found = _answer(learn.model, inputs)
+    except UnsafeFileError:
+        raise
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, MemoryError) as error:
         raise BundleError(f"The model in {path} cannot compute its own sample: {error}") from error
-    found = plain_tensor(found).cpu()
-    if found.shape != wanted.shape or not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3):
+    found = plain_tensor(found).cpu() if isinstance(found, Tensor) else found
+    if (
+        not isinstance(found, Tensor)
+        or found.shape != wanted.shape
+        or not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3)
+    ):
         raise BundleError(
             f"{path} does not predict here what it predicted when it was exported; the file was changed, or a library "
             "computes differently. load_learner(..., check=False) loads it all the same."

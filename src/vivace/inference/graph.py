@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from vivace.core.basics import noop
@@ -16,6 +17,8 @@ from vivace.core.image import PILBase
 from vivace.training.learner import Learner
 
 __all__ = ["PictureGraph", "picture_graph"]
+
+_TWO_SIZES = (97, 131), (120, 64)
 
 
 class PictureGraph(nn.Module):
@@ -68,4 +71,8 @@ def picture_graph(learn: Learner) -> tuple[PictureGraph, int]:
         raise ArgumentError("A graph takes a picture, and this model's input is none that vivace opens.")
     model = copy.deepcopy(learn.model).cpu().float().eval()
     activation = getattr(learn.loss_func, "activation", noop)
+    for size in _TWO_SIZES:  # what works for one size alone says so, or is settled here
+        x = torch.zeros(*size, channels, dtype=torch.uint8)
+        for step in steps:
+            x = step(x)
     return PictureGraph(steps, model, activation).eval(), channels

@@ -117,7 +117,16 @@ def _inputs(header: Mapping[str, Any]) -> str:
 def _all_specs(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     parts = manifest.get("parts")
     groups = [*(parts if isinstance(parts, list) else []), manifest.get("after_item"), manifest.get("after_batch")]
+    groups.append(_specs_within(manifest.get("inputs")))
     return [spec for group in groups if isinstance(group, list) for spec in group if isinstance(spec, dict)]
+
+
+def _specs_within(value: Any) -> list[Any]:
+    """The transforms among the settings of a data set that no `DataBlock` described."""
+    if isinstance(value, dict):
+        own = [value["$transform"]] if "$transform" in value else []
+        return own + [spec for v in value.values() for spec in _specs_within(v)]
+    return [spec for v in value for spec in _specs_within(v)] if isinstance(value, list) else []
 
 
 def _transforms(manifest: Mapping[str, Any]) -> list[str]:
@@ -131,7 +140,7 @@ def _transforms(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict) and "$tuple" in value:
+    if isinstance(value, dict) and isinstance(value.get("$tuple"), list):
         return tuple(value["$tuple"])
     if isinstance(value, dict) and "$tensor" in value:
         return [round(n, 4) for n in _numbers(value["$tensor"])]

@@ -25,14 +25,17 @@ CONSTANT_PREFIX = "__constant__."
 _MAX_STEPS = 200_000
 _MAX_DEPTH = 6  # of lists in an argument
 _MAX_MADE = 1 << 26  # numbers in a tensor made from literals alone
+_MAX_MADE_FOR_INPUT = 1 << 31  # and in one whose size follows from the input's
 _OPERATION = re.compile(r"^aten\.([a-zA-Z_][a-zA-Z0-9_]*)\.([a-zA-Z_][a-zA-Z0-9_]*)$")
 _ON_SIZES: dict[str, Callable[..., Any]] = {
     name: getattr(operator, name) for name in ("add", "floordiv", "getitem", "mod", "mul", "neg", "sub")
 }
+_MAX_SIZE = 1 << 63
 # Pure as well, though torch does not count them among its core operations.
 _ALSO_ALLOWED = {
     "aten._upsample_bicubic2d_aa.default",
     "aten._upsample_bilinear2d_aa.default",
+    "aten.adaptive_max_pool2d.default",
     "aten.detach.default",
     "aten.layer_norm.default",
     "aten.lift_fresh_copy.default",
@@ -243,10 +246,38 @@ def read_program(program: Any, tensors: Mapping[str, Tensor]) -> Program:
     return Program(program, tensors)
 
 
+def _getitem(values: Any, position: Any) -> Any:
+    if not isinstance(values, (list, tuple)) or type(position) is not int:
+        raise UnsafeFileError(f"The model takes the part {position!r:.40} of a {type(values).__name__}.")
+    return values[position]
+
+
+def _arithmetic(name: str) -> Callable[..., Any]:
+    """Arithmetic on sizes alone: with lists, texts and endless numbers it could fill the memory."""
+
+    def compute(*numbers: Any) -> Any:
+        if _are_symbols(numbers):
+            return _ON_SIZES[name](*numbers)
+        if not all(type(n) in (int, float, bool) for n in numbers):
+            kinds = ", ".join(type(n).__name__ for n in numbers)
+            raise UnsafeFileError(f"The model wants to compute {name} of {kinds}, and only numbers are sizes.")
+        result = _ON_SIZES[name](*numbers)
+        if abs(result) >= _MAX_SIZE:
+            raise UnsafeFileError(f"The model computes a number that is larger than any size, with {name}.")
+        return result
+
+    return compute
+
+
+def _are_symbols(values: Any) -> bool:
+    """Whether sizes are unknown, as when a recorded model is recorded again: nothing is computed then."""
+    return any(isinstance(v, (torch.SymInt, torch.SymFloat)) for v in _flat(list(values)))
+
+
 def _find(name: str) -> Callable[..., Any]:
     """The function of an allowed operation."""
     if name in _ON_SIZES:
-        return _ON_SIZES[name]
+        return _getitem if name == "getitem" else _arithmetic(name)
     match = _OPERATION.match(name)
     packet = getattr(torch.ops.aten, match[1], None) if match else None
     overload = getattr(packet, match[2], None) if match and match[2] in _overloads(packet) else None
@@ -254,8 +285,32 @@ def _find(name: str) -> Callable[..., Any]:
         raise UnsafeFileError(f"The model wants to call {name!r:.80}, which is no tensor operation; it was not called.")
     if overload._schema.is_mutable or not (torch.Tag.core in overload.tags or name in _ALSO_ALLOWED):
         raise UnsafeFileError(f"The model wants to call {name!r:.80}, which a file may not; it was not called.")
+    if name in _NUMBERS_MADE:
+        return _of_modest_size(name, overload)
     # What was recorded of one memory layout must also work on another.
     return torch.reshape if name == "aten.view.default" else overload
+
+
+# Operations that make a tensor from numbers, which may have been computed, and how many numbers it will hold.
+_NUMBERS_MADE: dict[str, Callable[..., float]] = {
+    "aten.arange.start_step": lambda start, end, step=1, **_: (end - start) / step,
+    "aten.empty.memory_format": lambda size, **_: math.prod(size),
+    "aten.empty_strided.default": lambda size, stride, **_: math.prod(size) * max([1, *stride]),
+    "aten.full.default": lambda size, fill_value, **_: math.prod(size),
+    "aten.rand.default": lambda size, **_: math.prod(size),
+    "aten.randn.default": lambda size, **_: math.prod(size),
+    "aten.randperm.default": lambda n, **_: n,
+}
+
+
+def _of_modest_size(name: str, make: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        made = 0 if _are_symbols(args) else _NUMBERS_MADE[name](*args, **kwargs)
+        if made > _MAX_MADE_FOR_INPUT:
+            raise UnsafeFileError(f"The model wants to make a tensor of {made:.3g} numbers with {name}; it did not.")
+        return make(*args, **kwargs)
+
+    return checked
 
 
 def _overloads(packet: Any) -> list[str]:

@@ -21,11 +21,28 @@ from torch import Tensor, nn
 from vivace.core.collection import L
 from vivace.core.errors import BundleError, UnsafeFileError
 from vivace.core.image import PILBase
-from vivace.core.types import TensorBase
+from vivace.core.types import TensorBase, fastuple
 from vivace.data.transform import Transform
+
+from .limits import check_pixels
 
 __all__ = ["find_class", "from_json", "make_transform", "to_json", "transform_spec"]
 
+# Settings that were changed reach constructors which never met their like.
+_ANY_CONSTRUCTOR_RAISES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_SIZES = {"size", "max_sz"}
+_FUNCTIONS = {"dec", "enc", "function"}
+_MADE_BY_CREATE = (PILBase, TensorBase, fastuple)
 _NAME = re.compile(r"^vivace(\.[a-z][a-z0-9_]*)+$")
 
 
@@ -63,23 +80,33 @@ def to_json(value: Any) -> Any:
         return {k: to_json(v) for k, v in value.items()}
     if isinstance(value, PurePath):
         return {"$path": str(value)}
+    if isinstance(value, Transform):
+        spec = transform_spec(value)
+        if spec is None:
+            raise BundleError(
+                f"The transform {value.name} is a plain function, which a bundle cannot hold: write it as a class in a "
+                "module that can be imported where the model is loaded."
+            )
+        return {"$transform": spec}
     if isinstance(value, type) and value.__module__.startswith("vivace."):
         return {"$class": f"{value.__module__}:{value.__qualname__}"}
     raise BundleError(f"A bundle cannot hold a {type(value).__module__}.{type(value).__qualname__} ({value!r:.60}).")
 
 
-def from_json(value: Any) -> Any:
-    """Undo `to_json`."""
+def from_json(value: Any, trust: Sequence[str] = ()) -> Any:
+    """Undo `to_json`. Transforms may come from vivace and from the packages in `trust`."""
     if isinstance(value, list):
-        return [from_json(v) for v in value]
+        return [from_json(v, trust) for v in value]
     if not isinstance(value, dict):
         return value
     kind = next((k for k in value if k.startswith("$")), None)
     if kind is None:
-        return {k: from_json(v) for k, v in value.items()}
+        return {k: from_json(v, trust) for k, v in value.items()}
     content = value[kind]
     if kind == "$tuple":
-        return tuple(from_json(v) for v in content)
+        return tuple(from_json(v, trust) for v in content)
+    if kind == "$transform":
+        return make_transform(content, trust)
     if kind == "$tensor":
         return torch.tensor(content, dtype=_dtype(value.get("dtype")))
     if kind == "$float":
@@ -140,7 +167,7 @@ def transform_spec(transform: Transform) -> dict[str, Any] | None:
     function = getattr(transform, "enc", None)
     if function is not None:
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, type) and issubclass(owner, PILBase) and function.__name__ == "create":
+        if isinstance(owner, type) and issubclass(owner, _MADE_BY_CREATE) and function.__name__ == "create":
             return {"create": f"{owner.__module__}:{owner.__qualname__}"}
         return None
     cls = type(transform)
@@ -158,10 +185,26 @@ def make_transform(spec: dict[str, Any], trust: Sequence[str] = ()) -> Transform
     if not isinstance(spec, dict):
         raise BundleError(f"The manifest holds {spec!r:.60} where a transform belongs.")
     if "create" in spec:
-        return Transform(find_class(spec["create"], (PILBase,)).create)
+        create = getattr(find_class(spec["create"], _MADE_BY_CREATE, trust), "create", None)
+        if not callable(create):
+            raise BundleError(f"The manifest names {spec['create']!r}, which has no `create`.")
+        return Transform(create)
     name = spec.get("type", spec.get("foreign"))
     cls = find_class(name, (Transform,), trust if "foreign" in spec else ())
+    if "type" in spec and isinstance(spec.get("args"), dict):
+        _check_settings(spec["args"], str(name))
     return call_checked(cls, spec.get("args", {}), str(name))  # type: ignore[no-any-return]
+
+
+def _check_settings(args: dict[str, Any], name: str) -> None:
+    """Refuse settings with which a transform of vivace would call, look into or make what no picture needs."""
+    for key, value in args.items():
+        if key in _SIZES:
+            check_pixels(value["$tuple"] if isinstance(value, dict) and "$tuple" in value else value)
+        elif key == "nm" and str(value).startswith("_"):
+            raise UnsafeFileError(f"The manifest wants the hidden attribute {value!r:.40} of what it predicts.")
+        elif key in _FUNCTIONS and value is not None:
+            raise UnsafeFileError(f"The manifest gives {name} {value!r:.60} to call.")
 
 
 def call_checked(make: Callable[..., Any], args: Any, name: str) -> Any:
@@ -176,10 +219,13 @@ def call_checked(make: Callable[..., Any], args: Any, name: str) -> Any:
         )
     try:
         return make(**{k: from_json(v) for k, v in args.items()})
-    except (TypeError, ValueError) as error:
-        raise BundleError(f"{name} cannot be made from the manifest: {error}") from error
+    except UnsafeFileError:
+        raise
+    except _ANY_CONSTRUCTOR_RAISES as error:
+        raise BundleError(f"{name} cannot be made from the manifest: {type(error).__name__}: {error}") from error
 
 
+_OF_SEVERAL = {"torch.nn.modules.container", "torch.nn.modules.module", "torch.nn.modules.transformer"}
 _LAYER_SKIPPED = {"device", "dtype", "inplace"}
 
 
@@ -214,11 +260,15 @@ def make_module(spec: Any) -> nn.Module:
     if isinstance(spec, dict) and "sequential" in spec and isinstance(spec["sequential"], dict):
         out = nn.Sequential()
         for name, part in spec["sequential"].items():
+            if not name or "." in name or hasattr(out, name):
+                raise UnsafeFileError(f"The manifest calls a layer {name!r:.40}, which no layer is called.")
             out.add_module(name, make_module(part))
         return out
     name = spec.get("layer") if isinstance(spec, dict) else None
     cls = getattr(nn, name, None) if isinstance(name, str) and name.isidentifier() else None
-    if not (isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__.startswith("torch.nn.modules.")):
+    if not (
+        isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__.startswith("torch.nn.modules.")
+    ) or (cls.__module__ in _OF_SEVERAL):
         raise UnsafeFileError(f"The manifest names the layer {name!r}, which torch.nn does not have.")
     with torch.device("meta"):  # no memory: the weights of the file take the place of these, if they fit
         return call_checked(cls, spec.get("args", {}), f"nn.{name}")  # type: ignore[no-any-return]

@@ -12,17 +12,12 @@ from torch import Tensor
 from vivace.core.errors import DataError
 from vivace.data.sources import item_at
 
+from .confusion import confusion_counts, confusions_of_labels, draw_confusion, most_confused_pairs
 from .gradcam import class_activation, find_last_map
 from .interpretation import Interpretation
 from .label_issues import LabelIssue, expected_calibration_error, find_label_issues, reliability
 
-__all__ = ["ClassificationInterpretation", "confusion_counts"]
-
-
-def confusion_counts(targets: Tensor, predicted: Tensor, n_classes: int) -> npt.NDArray[np.int64]:
-    """Count each pair of actual (row) and predicted (column) class: `(n_classes, n_classes)`."""
-    pairs = targets.long().flatten() * n_classes + predicted.long().flatten()
-    return torch.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes).numpy()
+__all__ = ["ClassificationInterpretation"]
 
 
 class ClassificationInterpretation(Interpretation):
@@ -36,6 +31,9 @@ class ClassificationInterpretation(Interpretation):
             self.vocab = list(range(self.preds.shape[1]))
         if self.decoded.shape != self.targs.shape and self.preds.ndim == self.targs.ndim + 1:
             self.decoded = self.preds.argmax(1)  # a plain function as loss does not know how to decode
+
+        if self.targs.ndim == self.decoded.ndim + 1 and self.targs.shape[-1] == 1:
+            self.targs = self.targs.squeeze(-1)  # a table has a column for its target
 
     def _describe(self, index: int) -> list[str]:
         target, prediction = self.targs[index], self.decoded[index]
@@ -52,11 +50,26 @@ class ClassificationInterpretation(Interpretation):
             f"{self.preds[index].max().item():.2f}",
         ]
 
+    @property
+    def has_several_labels(self) -> bool:
+        """Whether a sample can have several labels: targets are a 0 or 1 for each class."""
+        return bool(self.targs.ndim > 1 and self.targs.shape == self.preds.shape)
+
     def confusion_matrix(self) -> npt.NDArray[np.int64]:
-        """Return counts, `(n_classes, n_classes)`: rows are actual classes, columns predicted ones."""
-        if self.targs.ndim > 1 and self.targs.shape == self.preds.shape:
-            raise DataError("A confusion matrix needs one label for each sample, and these targets have several.")
-        return confusion_counts(self.targs, self.decoded, len(self.vocab))
+        """Return counts, `(n_classes, n_classes)`: rows are actual classes, columns predicted ones.
+
+        With several labels for a sample: one matrix for each label, `(n_classes, 2, 2)`, as scikit-learn's
+        `multilabel_confusion_matrix`: rows are actually absent and present, columns predicted so.
+        """
+        if not self.has_several_labels:
+            return confusion_counts(self.targs, self.decoded, len(self.vocab))
+        columns = zip(self.targs.T, self.decoded.T, strict=True)
+        return np.stack([confusion_counts(target, predicted, 2) for target, predicted in columns])
+
+    def _confusions(self) -> npt.NDArray[np.int64]:
+        if self.has_several_labels:
+            return confusions_of_labels(self.targs, self.decoded)
+        return self.confusion_matrix()
 
     def plot_confusion_matrix(
         self,
@@ -68,7 +81,9 @@ class ClassificationInterpretation(Interpretation):
         figsize: tuple[float, float] | None = None,
         dpi: float | None = None,
     ) -> Any:
-        """Draw the confusion matrix and return the figure.
+        """Draw the confusion matrix and return its axes.
+
+        With several labels for a sample it counts which missing label (row) comes with which wrong one (column).
 
         Args:
             normalize: show the fraction of each actual class instead of counts.
@@ -79,40 +94,25 @@ class ClassificationInterpretation(Interpretation):
             figsize: in inches.
             dpi: dots per inch.
         """
-        import matplotlib.pyplot as plt
-
-        counts = self.confusion_matrix()
-        cells: npt.NDArray[Any] = counts
-        if normalize:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                cells = counts.astype(float) / counts.sum(axis=1, keepdims=True)
-        side = max(4.0, min(0.6 * len(self.vocab) + 2, 20))
-        fig, ax = plt.subplots(figsize=figsize or (side, side), dpi=dpi)
-        ax.imshow(cells, interpolation="nearest", cmap=cmap)
-        names = [str(v) for v in self.vocab]
-        ticks = np.arange(len(names))
-        ax.set_xticks(ticks, names, rotation=90)
-        ax.set_yticks(ticks, names)
-        if plot_txt:
-            threshold = np.nanmax(cells) / 2 if np.isfinite(cells).any() else 0
-            for row, column in np.ndindex(*cells.shape):
-                text = f"{cells[row, column]:.{norm_dec}f}" if normalize else f"{cells[row, column]}"
-                colour = "white" if cells[row, column] > threshold else "black"
-                ax.text(column, row, text, ha="center", va="center", color=colour)
-        ax.set(title=title, xlabel="Predicted", ylabel="Actual")
-        ax.set_ylim(len(names) - 0.5, -0.5)
-        fig.tight_layout()
-        return fig
+        return draw_confusion(
+            self._confusions(),
+            self.vocab,
+            normalize=normalize,
+            title=title,
+            cmap=cmap,
+            norm_dec=norm_dec,
+            plot_txt=plot_txt,
+            figsize=figsize,
+            dpi=dpi,
+            axis_names=("Missing", "Wrongly given") if self.has_several_labels else ("Actual", "Predicted"),
+        )
 
     def most_confused(self, min_val: int = 1) -> list[tuple[Any, Any, int]]:
-        """Return (actual, predicted, how often) of the pairs confused at least `min_val` times, most often first."""
-        counts = self.confusion_matrix()
-        np.fill_diagonal(counts, 0)
-        pairs = [
-            (self.vocab[a], self.vocab[p], int(counts[a, p]))
-            for a, p in zip(*np.where(counts >= max(min_val, 1)), strict=True)
-        ]
-        return sorted(pairs, key=lambda pair: pair[2], reverse=True)
+        """Return (actual, predicted, how often) of the pairs confused at least `min_val` times, most often first.
+
+        With several labels for a sample: (missing label, label wrongly given with it, how often).
+        """
+        return most_confused_pairs(self._confusions(), self.vocab, min_val)
 
     def print_classification_report(self) -> None:
         """Print precision, recall and F1 of each class (scikit-learn's report)."""
@@ -149,6 +149,9 @@ class ClassificationInterpretation(Interpretation):
         return {"index": issue.index, "item": item, **names, "score": issue.score}
 
     def _confidences(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        if self.has_several_labels:  # for each label: how sure the model is of its answer, present or absent
+            sure = torch.maximum(self.preds, 1 - self.preds)
+            return sure.flatten().numpy(), ((self.preds > 0.5) == self.targs.bool()).flatten().numpy()
         best = self.preds.max(1)
         return best.values.numpy(), (best.indices == self.targs).numpy()
 
@@ -157,12 +160,12 @@ class ClassificationInterpretation(Interpretation):
         return expected_calibration_error(*self._confidences(), n_bins)
 
     def plot_calibration(self, n_bins: int = 10, figsize: tuple[float, float] = (5, 5)) -> Any:
-        """Draw accuracy by confidence (the diagonal is perfect) and return the figure; the title has the error."""
+        """Draw accuracy by confidence (the diagonal is perfect) and return the axes; the title has the error."""
         import matplotlib.pyplot as plt
 
         confidences, correct = self._confidences()
         mean, accuracy, counts = reliability(confidences, correct, n_bins)
-        fig, ax = plt.subplots(figsize=figsize)
+        _, ax = plt.subplots(figsize=figsize)
         edges = np.arange(n_bins) / n_bins
         ax.bar(
             edges,
@@ -185,12 +188,20 @@ class ClassificationInterpretation(Interpretation):
             title=f"Expected calibration error {error:.3f}",
         )
         ax.legend(loc="upper left")
-        return fig
+        return ax
 
     def plot_gradcam(
-        self, k: int | Any = 9, largest: bool = True, nrows: int | None = None, figsize: Any = None, layer: Any = None
+        self,
+        k: int | Any = 9,
+        largest: bool = True,
+        nrows: int | None = None,
+        figsize: Any = None,
+        layer: Any = None,
+        ncols: int | None = None,
     ) -> None:
         """Draw the samples with the largest losses, with a heat map of what spoke for the predicted class.
+
+        With several labels for a sample it is for the one that the model is surest of.
 
         Args:
             k: how many, or the indices themselves.
@@ -198,6 +209,7 @@ class ClassificationInterpretation(Interpretation):
             nrows: rows of pictures.
             figsize: of the whole figure, in inches.
             layer: the module whose maps are used (None: the last one that gives maps).
+            ncols: columns of pictures.
         """
         from vivace.core.show import get_grid
 
@@ -206,8 +218,11 @@ class ClassificationInterpretation(Interpretation):
         batch = subset.one_batch()
         inputs = self.learn.runtime.prepare_batch(batch)[: self.dl.n_inp]
         layer = find_last_map(self.learn.model, inputs) if layer is None else layer
-        heat = class_activation(self.learn.model, inputs, layer, self.decoded[indices])
-        axes = get_grid(len(indices), nrows=nrows, figsize=figsize, title="prediction/actual/loss/probability")
+        classes = self.preds[indices].argmax(1) if self.has_several_labels else self.decoded[indices]
+        heat = class_activation(self.learn.model, inputs, layer, classes)
+        axes = get_grid(
+            len(indices), nrows=nrows, ncols=ncols, figsize=figsize, title="prediction/actual/loss/probability"
+        )
         for ax, sample, one, index in zip(axes, subset.decode_batch(batch, len(indices)), heat, indices, strict=False):
             sample[0].show(ctx=ax)
             height, width = sample[0].shape[-2:]

@@ -215,6 +215,8 @@ from vivace.interpret.classification import (
 )
 from vivace.interpret.interpretation import (
     Interpretation,
+)
+from vivace.interpret.segmentation import (
     SegmentationInterpretation,
 )
 from vivace.nn.activations import (
@@ -370,6 +372,13 @@ from vivace.nn.xresnet import (
     xse_resnext101,
     xsenet154,
 )
+from vivace.tabular.core import (
+    TabularPandas,
+)
+from vivace.tabular.data import (
+    TabDataLoader,
+    TabularDataLoaders,
+)
 from vivace.tabular.frames import (
     add_datepart,
     add_elapsed_times,
@@ -378,6 +387,32 @@ from vivace.tabular.frames import (
     df_shrink_dtypes,
     emb_sz_rule,
     make_date,
+)
+from vivace.tabular.importance import (
+    FeatureImportance,
+    PartialDependence,
+    feature_importance,
+    partial_dependence,
+)
+from vivace.tabular.learner import (
+    TabularLearner,
+    tabular_learner,
+)
+from vivace.tabular.model import (
+    TabularModel,
+    create_tabular_model,
+    get_emb_sz,
+    tabular_config,
+)
+from vivace.tabular.procs import (
+    Categorify,
+    FillMissing,
+    FillStrategy,
+    NormalizeColumns,
+    TabularProc,
+)
+from vivace.tabular.reading import (
+    ReadTabBatch,
 )
 from vivace.training.callback import (
     Callback,
@@ -610,6 +645,7 @@ __all__ = [
     "CancelTrainException",
     "CancelValidException",
     "Cat",
+    "Categorify",
     "Categorize",
     "Category",
     "CategoryBlock",
@@ -645,9 +681,12 @@ __all__ = [
     "F1ScoreMulti",
     "FBeta",
     "FBetaMulti",
+    "FeatureImportance",
     "FetchPredsCallback",
     "FileGetter",
     "FileSplitter",
+    "FillMissing",
+    "FillStrategy",
     "Flatten",
     "FocalLoss",
     "FocalLossFlat",
@@ -710,12 +749,14 @@ __all__ = [
     "NoneReduce",
     "NormType",
     "Normalize",
+    "NormalizeColumns",
     "OneHotEncode",
     "OptimWrapper",
     "Optimizer",
     "OriginLayer",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDependence",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -736,6 +777,7 @@ __all__ = [
     "RandTransform",
     "RandomSplitter",
     "RandomSubsetSplitter",
+    "ReadTabBatch",
     "Recall",
     "RecallMulti",
     "Recorder",
@@ -773,6 +815,12 @@ __all__ = [
     "SpearmanCorrCoef",
     "Swish",
     "SwishJit",
+    "TabDataLoader",
+    "TabularDataLoaders",
+    "TabularLearner",
+    "TabularModel",
+    "TabularPandas",
+    "TabularProc",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -827,6 +875,7 @@ __all__ = [
     "cond_init",
     "config_path",
     "cont_cat_split",
+    "create_tabular_model",
     "default_device",
     "default_split",
     "defaults",
@@ -842,6 +891,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "feature_importance",
     "find_bs",
     "find_device",
     "first",
@@ -849,6 +899,7 @@ __all__ = [
     "flatten_model",
     "foreground_acc",
     "functools",
+    "get_emb_sz",
     "get_files",
     "get_grid",
     "get_image_files",
@@ -912,6 +963,7 @@ __all__ = [
     "params",
     "parent_label",
     "partial",
+    "partial_dependence",
     "paste_box",
     "pd",
     "plain_tensor",
@@ -956,6 +1008,8 @@ __all__ = [
     "subplots",
     "swish",
     "sys",
+    "tabular_config",
+    "tabular_learner",
     "tensor",
     "test_set",
     "to_concat",

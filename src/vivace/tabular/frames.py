@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -127,8 +128,8 @@ def df_shrink_dtypes(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, in
     """
     import pandas as pd
 
-    integers = [np.int8, np.int16, np.int32, np.int64]
-    unsigned = [np.uint8, np.uint16, np.uint32, np.uint64]
+    integers: list[Any] = [np.int8, np.int16, np.int32, np.int64]
+    unsigned: list[Any] = [np.uint8, np.uint16, np.uint32, np.uint64]
     found: dict[str, Any] = {}
     for name in df.columns:
         column = df[name]
@@ -155,4 +156,4 @@ def df_shrink(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, int2uint:
 
 def emb_sz_rule(n_cat: int) -> int:
     """Return how long an embedding of `n_cat` categories should be: a rule of thumb, 600 at most."""
-    return min(600, round(1.6 * n_cat**0.56))
+    return min(600, round(1.6 * math.pow(n_cat, 0.56)))

@@ -215,6 +215,8 @@ from vivace.interpret.classification import (
 )
 from vivace.interpret.interpretation import (
     Interpretation,
+)
+from vivace.interpret.segmentation import (
     SegmentationInterpretation,
 )
 from vivace.nn.activations import (
@@ -370,15 +372,55 @@ from vivace.nn.xresnet import (
     xse_resnext101,
     xsenet154,
 )
+from vivace.text.attribution import (
+    TokenAttributions,
+)
 from vivace.text.data import (
     TextBlock,
     TextDataLoaders,
 )
+from vivace.text.generate import (
+    decode_spec_tokens,
+)
 from vivace.text.huggingface import (
     HFTokenizer,
 )
+from vivace.text.interpret import (
+    TextInterpretation,
+    token_attributions,
+)
+from vivace.text.learner import (
+    LMLearner,
+    TextLearner,
+    language_model_learner,
+    text_classifier_learner,
+)
 from vivace.text.lm_loader import (
     LMDataLoader,
+)
+from vivace.text.models.awdlstm import (
+    AWD_LSTM,
+    EmbeddingDropout,
+    RNNDropout,
+    WeightDropout,
+    awd_lstm_clas_config,
+    awd_lstm_clas_split,
+    awd_lstm_lm_config,
+    awd_lstm_lm_split,
+    dropout_mask,
+)
+from vivace.text.models.core import (
+    LinearDecoder,
+    PoolingLinearClassifier,
+    SentenceEncoder,
+    SequentialRNN,
+    get_language_model,
+    get_text_classifier,
+    masked_concat_pool,
+)
+from vivace.text.models.huggingface import (
+    HFClassifier,
+    hf_split,
 )
 from vivace.text.numericalize import (
     Numericalize,
@@ -392,6 +434,10 @@ from vivace.text.padding import (
     pad_input,
     pad_input_chunk,
     reverse_text,
+)
+from vivace.text.pretrained import (
+    clean_raw_keys,
+    match_embeds,
 )
 from vivace.text.rules import (
     BOS,
@@ -496,6 +542,12 @@ from vivace.training.callbacks.progress import (
 )
 from vivace.training.callbacks.recorder import (
     Recorder,
+)
+from vivace.training.callbacks.rnn import (
+    ModelResetter,
+    RNNCallback,
+    RNNRegularizer,
+    rnn_cbs,
 )
 from vivace.training.callbacks.schedule import (
     ParamScheduler,
@@ -645,6 +697,7 @@ extend_path()  # gives `Path` the `ls` that notebooks use
 __all__ = [
     "APScoreBinary",
     "APScoreMulti",
+    "AWD_LSTM",
     "AccumMetric",
     "ActivationClass",
     "ActivationStats",
@@ -706,6 +759,7 @@ __all__ = [
     "EOS",
     "EarlyStoppingCallback",
     "Embedding",
+    "EmbeddingDropout",
     "EncodedMultiCategorize",
     "EndSplitter",
     "ExplainedVariance",
@@ -726,6 +780,7 @@ __all__ = [
     "GradientAccumulation",
     "GradientClip",
     "GrandparentSplitter",
+    "HFClassifier",
     "HFTokenizer",
     "HammingLoss",
     "HammingLossMulti",
@@ -751,6 +806,7 @@ __all__ = [
     "L",
     "L1LossFlat",
     "LMDataLoader",
+    "LMLearner",
     "LMTensorText",
     "LRFinder",
     "LabelSmoothingCrossEntropy",
@@ -761,6 +817,7 @@ __all__ = [
     "LayerInfo",
     "Learner",
     "LinBnDrop",
+    "LinearDecoder",
     "Lookahead",
     "LossMetric",
     "LossMetrics",
@@ -776,6 +833,7 @@ __all__ = [
     "MixHandler",
     "MixUp",
     "MixedPrecision",
+    "ModelResetter",
     "Module",
     "MultiCategorize",
     "MultiCategory",
@@ -802,6 +860,7 @@ __all__ = [
     "PoolFlatten",
     "PoolType",
     "PooledSelfAttention2d",
+    "PoolingLinearClassifier",
     "Precision",
     "PrecisionMulti",
     "ProdLayer",
@@ -810,6 +869,9 @@ __all__ = [
     "R2Score",
     "RAdam",
     "RMSProp",
+    "RNNCallback",
+    "RNNDropout",
+    "RNNRegularizer",
     "RandTransform",
     "RandomSplitter",
     "RandomSubsetSplitter",
@@ -840,9 +902,11 @@ __all__ = [
     "SegmentationInterpretation",
     "Self",
     "SelfAttention",
+    "SentenceEncoder",
     "SentencePieceTokenizer",
     "SeparableBlock",
     "SequentialEx",
+    "SequentialRNN",
     "ShortEpochCallback",
     "ShowGraphCallback",
     "SigmoidRange",
@@ -872,6 +936,8 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TextBlock",
     "TextDataLoaders",
+    "TextInterpretation",
+    "TextLearner",
     "TfmdDL",
     "TfmdLists",
     "TimeDistributed",
@@ -880,6 +946,7 @@ __all__ = [
     "TitledStr",
     "TitledTuple",
     "ToTensor",
+    "TokenAttributions",
     "TokenizeWithRules",
     "Tokenizer",
     "TorchMetricAdapter",
@@ -893,6 +960,7 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WeightDropout",
     "WordTokenizer",
     "XResNet",
     "accuracy",
@@ -906,22 +974,29 @@ __all__ = [
     "as_metric",
     "as_optimizer",
     "average_into",
+    "awd_lstm_clas_config",
+    "awd_lstm_clas_split",
+    "awd_lstm_lm_config",
+    "awd_lstm_lm_split",
     "bn_bias_params",
     "broadcast_vec",
     "camel2snake",
     "children_and_parameters",
     "chunked",
     "class2attr",
+    "clean_raw_keys",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
     "cond_init",
     "config_path",
+    "decode_spec_tokens",
     "default_device",
     "default_split",
     "defaults",
     "download_data",
     "download_url",
+    "dropout_mask",
     "dummy_eval",
     "encodes_for",
     "error_rate",
@@ -940,10 +1015,13 @@ __all__ = [
     "get_files",
     "get_grid",
     "get_image_files",
+    "get_language_model",
+    "get_text_classifier",
     "get_text_files",
     "has_children",
     "has_params",
     "has_pool_type",
+    "hf_split",
     "hook_output",
     "hook_outputs",
     "icnr_init",
@@ -961,6 +1039,7 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "language_model_learner",
     "last",
     "layer_info",
     "listify",
@@ -972,7 +1051,9 @@ __all__ = [
     "lowercase",
     "mae",
     "make_vocab",
+    "masked_concat_pool",
     "master_bar",
+    "match_embeds",
     "math",
     "merge",
     "minimum",
@@ -1027,6 +1108,7 @@ __all__ = [
     "reverse_text",
     "rm_useless_spaces",
     "rmse",
+    "rnn_cbs",
     "save_model",
     "save_pickle",
     "sched_cos",
@@ -1060,6 +1142,7 @@ __all__ = [
     "sys",
     "tensor",
     "test_set",
+    "text_classifier_learner",
     "to_concat",
     "to_cpu",
     "to_detach",
@@ -1067,6 +1150,7 @@ __all__ = [
     "to_float",
     "to_half",
     "to_np",
+    "token_attributions",
     "tokenize1",
     "tokenize_csv",
     "tokenize_df",

@@ -17,7 +17,7 @@ from vivace.core.files import atomic_write, vivace_home
 
 from .tokens import TokenizedTexts
 
-__all__ = ["key_of_files", "key_of_texts", "kept_or_made"]
+__all__ = ["kept_or_made", "key_of_files", "key_of_texts"]
 
 _LEAST_CHARACTERS = 2_000_000  # fewer are split again in less time than it takes a person to notice
 _UNUSED_SECONDS = 30 * 24 * 3600.0  # after which tokens are removed

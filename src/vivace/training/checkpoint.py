@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .learner import Learner
     from .optimizer import Optimizer
 
-__all__ = ["load", "load_model", "model_file", "move", "save", "save_model"]
+__all__ = ["check_fit", "load", "load_model", "model_file", "move", "read_state", "save", "save_model"]
 
 
 PICKLE_PROTOCOL = 2  # the one that torch reads with weights_only=True
@@ -78,10 +78,10 @@ def load_model(
         DataError: there is no such file, it is damaged, or its weights do not fit the model; the model is as before.
         UnsafeFileError: the file holds more than tensors and plain values; nothing of it was executed.
     """
-    state = _read(Path(file), device)
+    state = read_state(Path(file), device)
     has_opt = set(state) == {"model", "opt"} and not isinstance(state["model"], Tensor)
     weights = state["model"] if has_opt else state
-    _check_fit(Path(file), model, weights, strict)
+    check_fit(Path(file), model, weights, strict)
     model.load_state_dict(weights, strict=strict)
     if not with_opt or opt is None:
         return
@@ -93,10 +93,22 @@ def load_model(
         )
 
 
-def _read(file: Path, device: torch.device | str | int | None) -> dict[str, Any]:
+def read_state(file: Path, device: torch.device | str | int | None = None) -> dict[str, Any]:
+    """Return what is in a file of weights, without executing anything of it.
+
+    Args:
+        file: a state dict in torch's format, `{"model": …, "opt": …}`, or a `.safetensors` file.
+        device: where tensors are put (None: the CPU).
+
+    Raises:
+        DataError: there is no such file, or it is damaged.
+        UnsafeFileError: it holds more than tensors and plain values.
+    """
     if not file.exists():
         there = ", ".join(sorted(path.name for path in file.parent.glob("*.pth")))
         raise DataError(f"There is no saved model {file}; {f'here are {there}' if there else 'its folder has none'}.")
+    if file.suffix == ".safetensors":
+        return _read_safetensors(file, torch.device("cpu" if device is None else device))
     try:
         with warnings.catch_warnings():  # of pickle protocols above 2, which are read or refused all the same
             warnings.filterwarnings("ignore", "Detected pickle protocol")
@@ -117,8 +129,22 @@ def _read(file: Path, device: torch.device | str | int | None) -> dict[str, Any]
     return state
 
 
-def _check_fit(file: Path, model: nn.Module, weights: dict[str, Any], strict: bool) -> None:
-    """Raise before anything is changed: torch copies what fits even when something else does not."""
+def _read_safetensors(file: Path, device: torch.device) -> dict[str, Any]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(file, device=str(device)))
+    except SafetensorError as error:
+        raise DataError(f"{file} is damaged or no safetensors file: {error}") from error
+
+
+def check_fit(file: Path, model: nn.Module, weights: dict[str, Any], strict: bool = True) -> None:
+    """Raise before anything is changed: torch copies what fits even when something else does not.
+
+    Raises:
+        DataError: weights of `file` are missing, left over (if `strict`) or of another shape than the model's.
+    """
     own = model.state_dict()
     problems = [
         f"{name} is {tuple(weights[name].shape)} in the file and {tuple(own[name].shape)} in the model"

@@ -50,7 +50,7 @@ class JaccardCoeff(Dice):
 
 
 class DiceMulti(Metric):
-    """The mean of the Dice coefficients of all classes that occur.
+    """The mean of the Dice coefficients of all classes that occur; pixels of none (such as 255) do not count.
 
     Args:
         axis: the dimension of the classes.
@@ -69,7 +69,11 @@ class DiceMulti(Metric):
     def accumulate(self, learn: Any) -> None:
         n_classes = learn.pred.shape[self.axis]
         pred, targ = _same_shape(learn.pred.argmax(dim=self.axis), learn.y)
-        pred_hot, targ_hot = (F.one_hot(t.reshape(-1).long(), n_classes).double() for t in (pred, targ))
+        is_known = (targ >= 0) & (targ < n_classes)
+        pred_hot, targ_hot = (
+            F.one_hot(torch.where(is_known, t, n_classes).reshape(-1).long(), n_classes + 1)[:, :-1].double()
+            for t in (pred, targ)
+        )
         self.inter = self.inter + (pred_hot * targ_hot).sum(0)
         self.union = self.union + (pred_hot + targ_hot).sum(0)
 

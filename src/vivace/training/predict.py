@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -17,11 +18,12 @@ from torch import Tensor, nn
 
 from vivace.core.basics import noop
 from vivace.core.collection import L
-from vivace.core.device import to_detach
+from vivace.core.device import to_detach, to_device
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.files import atomic_write
 from vivace.core.randomness import mix
-from vivace.core.types import TensorBase, plain_tensor
+from vivace.core.types import TensorBase, TensorImage, TensorPoint, plain_tensor
+from vivace.data.collate import sample_of
 
 from .callback import Callback
 from .collected import Collected
@@ -36,6 +38,7 @@ __all__ = [
     "get_preds",
     "loss_not_reduced",
     "predict",
+    "predict_batch",
     "show_results",
     "tta",
     "validate",
@@ -349,35 +352,64 @@ def predict(
     if _is_several(learn, item):
         return L([predict(learn, one, rm_type_tfms, with_input) for one in item], use_list=True)
     dl = learn.dls.test_dl([item], rm_type_tfms=rm_type_tfms, bs=1, num_workers=0)
-    batch = learn.runtime.prepare_batch(dl.one_batch())
+    loaded = dl.one_batch()
+    n_inp = getattr(dl.dataset, "n_inp", None)  # a row of a table may bring its target
+    batch = learn.runtime.prepare_batch(loaded)[:n_inp]
+    return finish_prediction(learn, dl, loaded, predict_batch(learn, batch), with_input)
+
+
+def predict_batch(learn: Learner, inputs: tuple[Any, ...]) -> Any:
+    """Return the model's output for a batch, in evaluation mode; several threads may call it at once."""
     with _EVALUATIONS_LOCK:
         evaluation = _EVALUATIONS.setdefault(learn.model, _SharedEvaluation())
     with evaluation.of(learn.model), torch.inference_mode(), learn.runtime.autocast():
-        raw = learn.runtime.forward_of(learn.model)(*batch)
-    return finish_prediction(learn, dl, batch, to_detach(raw), with_input)
+        return to_detach(learn.runtime.forward_of(learn.model)(*inputs))
 
 
 def _is_several(learn: Learner, item: Any) -> bool:
     """Whether it is a list of items: of files or pictures, for a model that takes one of them."""
     if not isinstance(item, (list, L)) or not item or getattr(learn.dls.train_ds, "n_inp", 1) != 1:
         return False
-    return all(isinstance(one, (str, os.PathLike, bytes, Image.Image)) for one in item)
+    # Of a data set without transforms, a list of arrays may be one item.
+    makes_items = hasattr(learn.dls.train_ds, "tls")
+    return all(
+        isinstance(one, (str, os.PathLike, bytes, Image.Image))
+        or (makes_items and isinstance(one, (np.ndarray, Tensor)) and one.ndim > 1)
+        for one in item
+    )
 
 
-def finish_prediction(learn: Learner, dl: Any, batch: tuple[Any, ...], raw: Any, with_input: bool) -> tuple[Any, ...]:
-    """Return (decoded, index or mask, probabilities) of a batch with one sample."""
+def finish_prediction(learn: Learner, dl: Any, batch: Any, raw: Any, with_input: bool) -> tuple[Any, ...]:
+    """Return (decoded, index or mask, probabilities) of a batch with one sample.
+
+    Args:
+        learn: whose loss says what the output means, and whose data how it is decoded.
+        dl: the loader that made the batch.
+        batch: what it gave, with types.
+        raw: the model's output.
+        with_input: return the decoded input as well, first.
+    """
     probabilities = getattr(learn.loss_func, "activation", noop)(raw)
     index = decode_preds(learn, probabilities)
     decode = getattr(learn.dls.train_ds, "decode_target", None)
     first = index[0] if isinstance(index, Tensor) else tuple(i[0] for i in index)
     probability = probabilities[0] if isinstance(probabilities, Tensor) else tuple(p[0] for p in probabilities)
     first, probability = _clean(first), _clean(probability)
-    decoded = decode(first, batch) if decode is not None else first
+    decoded = decode(first, partial(_undone, dl, batch)) if decode is not None else first
     result = (decoded, first, probability)
     if not with_input:
         return result
-    inputs = dl.decode_batch(dl.one_batch(), max_n=1)[0]
+    inputs = dl.decode_batch(batch, max_n=1)[0]
     return (inputs[0] if isinstance(inputs, tuple) else inputs, *result)
+
+
+def _undone(dl: Any, batch: Any, part: Any) -> Any:
+    """Undo for a prediction what the transforms of batch and sample do to such targets: normalise, scale positions."""
+    if not isinstance(part, (TensorImage, TensorPoint)):
+        return part
+    inputs = batch if isinstance(batch, tuple) else (batch,)
+    decoded = dl.after_batch.decode((*to_device(inputs[: dl.n_inp], "cpu"), part[None].cpu()))
+    return dl.after_item.decode(sample_of(decoded, 0))[-1]
 
 
 def _clean(x: Any) -> Any:

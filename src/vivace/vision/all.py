@@ -18,6 +18,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
+from vivace.core.array_image import (
+    ArrayImage,
+)
 from vivace.core.basics import (
     Inf,
     Self,
@@ -124,6 +127,7 @@ from vivace.core.types import (
     TensorBase,
     TensorBBox,
     TensorCategory,
+    TensorChannels,
     TensorImage,
     TensorImageBase,
     TensorImageBW,
@@ -134,6 +138,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    fastuple,
     plain_tensor,
     retype,
 )
@@ -225,6 +230,8 @@ from vivace.interpret.classification import (
 )
 from vivace.interpret.interpretation import (
     Interpretation,
+)
+from vivace.interpret.segmentation import (
     SegmentationInterpretation,
 )
 from vivace.nn.activations import (
@@ -759,6 +766,7 @@ __all__ = [
     "AffineCoordTfm",
     "Applied",
     "Architecture",
+    "ArrayImage",
     "AttrGetter",
     "Augmentation",
     "AvgLoss",
@@ -1001,6 +1009,7 @@ __all__ = [
     "TensorBBoxCreate",
     "TensorBase",
     "TensorCategory",
+    "TensorChannels",
     "TensorImage",
     "TensorImageBW",
     "TensorImageBase",
@@ -1103,6 +1112,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "fastuple",
     "find_bs",
     "find_coeffs",
     "find_device",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vivace.core.array_image import ArrayImage
 from vivace.core.image import (
     PILBase,
     PILImage,
@@ -18,6 +19,7 @@ from vivace.core.types import (
     TensorBase,
     TensorBBox,
     TensorCategory,
+    TensorChannels,
     TensorImage,
     TensorImageBase,
     TensorImageBW,
@@ -28,6 +30,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    fastuple,
     plain_tensor,
     retype,
 )
@@ -44,6 +47,7 @@ from vivace.vision.stats import (
 )
 
 __all__ = [
+    "ArrayImage",
     "Category",
     "IntToFloatTensor",
     "MultiCategory",
@@ -56,6 +60,7 @@ __all__ = [
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
+    "TensorChannels",
     "TensorImage",
     "TensorImageBW",
     "TensorImageBase",
@@ -69,6 +74,7 @@ __all__ = [
     "ToTensor",
     "broadcast_vec",
     "cifar_stats",
+    "fastuple",
     "image2tensor",
     "imagenet_stats",
     "load_image",

@@ -18,7 +18,9 @@ from .architectures import Architecture, ArchitectureLike, build_model, resolve
 from .body import Cut, TimmBody, body_of
 from .weights import find_weights, is_weights_path
 
-__all__ = ["ChainEncoder", "MapsEncoder", "as_encoder", "create_encoder"]
+__all__ = ["ChainEncoder", "MapsEncoder", "as_encoder", "create_encoder", "needed_multiple", "rounded_up"]
+
+MULTIPLE = 32  # of the pixels that one place of the deepest map stands for, in all networks of five stages
 
 
 class ChainEncoder(nn.Module):
@@ -28,15 +30,21 @@ class ChainEncoder(nn.Module):
         body: the chain; `nn.Sequential`s inside are opened where the map shrinks within them.
         n_in: channels of the images.
         size: height and width of the image for the trial run that finds the taps.
+        n_last: channels of the last stage, where that is known: layers after it that only widen the map for a
+            classifier (320 to 1280 channels in an EfficientNet) are left out.
     """
 
-    def __init__(self, body: nn.Sequential, n_in: int, size: Sequence[int]) -> None:
+    def __init__(self, body: nn.Sequential, n_in: int, size: Sequence[int], n_last: int | None = None) -> None:
         super().__init__()
         image = torch.zeros(1, n_in, *size, device=module_device(body))
         units: list[nn.Module] = []
         shapes: list[torch.Size] = []
         with evaluating(body):
             _run(body, image, units, shapes)
+        is_last = [shape[1] == n_last and shape[-2:] == shapes[-1][-2:] for shape in shapes]
+        if any(is_last):
+            n_kept = len(is_last) - is_last[::-1].index(True)
+            units, shapes = units[:n_kept], shapes[:n_kept]
         self.layers = nn.Sequential(*units)
         shrinks = [i for i in range(len(shapes) - 1) if shapes[i + 1][-2:] != shapes[i][-2:]]
         self.taps = {*shrinks, len(shapes) - 1}
@@ -88,8 +96,27 @@ class MapsEncoder(nn.Module):
         return list(by_size.values())
 
 
-def as_encoder(body: nn.Module, n_in: int, size: Sequence[int]) -> nn.Module:
-    """Return `body` as a module that gives a list of maps.
+def needed_multiple(encoder: nn.Module, n_in: int, size: Sequence[int]) -> int:
+    """Return what height and width of an image must be multiples of: 1 for most, 32 for those that need even maps."""
+    if isinstance(encoder, ChainEncoder):
+        return 1
+    odd = (size[0] + 11, size[1] + 5)
+    with evaluating(encoder):
+        try:
+            encoder(torch.zeros(1, n_in, *odd, device=module_device(encoder)))
+        # Networks refuse an image that does not divide with either of these.
+        except (RuntimeError, AssertionError, ValueError):
+            return MULTIPLE
+    return 1
+
+
+def rounded_up(size: Sequence[int], multiple: int) -> tuple[int, int]:
+    """Return height and width as the next multiples."""
+    return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
+
+
+def as_encoder(body: nn.Module, n_in: int, size: Sequence[int], n_last: int | None = None) -> nn.Module:
+    """Return `body` as a module that gives a list of maps; `n_last` as for `ChainEncoder`.
 
     Raises:
         ArgumentError: `body` is neither an encoder of this module nor a chain of layers.
@@ -97,7 +124,7 @@ def as_encoder(body: nn.Module, n_in: int, size: Sequence[int]) -> nn.Module:
     if isinstance(body, ChainEncoder | MapsEncoder):
         return body
     if isinstance(body, nn.Sequential):
-        return ChainEncoder(body, n_in, size)
+        return ChainEncoder(body, n_in, size, n_last)
     raise ArgumentError(
         f"A U-Net needs an encoder whose maps can be tapped: an `nn.Sequential` such as `create_body` gives, or "
         f"`create_encoder(arch)`; got {type(body).__name__}."
@@ -125,8 +152,12 @@ def create_encoder(
     network = build_model(arch, pretrained, weights=weights, n_in=n_in)
     body = body_of(network, n_in, cut)
     if not isinstance(body, TimmBody):
-        return as_encoder(body, n_in, size)
+        stages = getattr(network, "feature_info", None) or [{}]
+        return as_encoder(body, n_in, size, stages[-1].get("num_chs"))
     if hasattr(network, "forward_intermediates"):
+        is_fixed = bool((getattr(network, "pretrained_cfg", None) or {}).get("fixed_input_size"))
+        if is_fixed and hasattr(network, "set_input_size"):
+            network.set_input_size(img_size=rounded_up(size, MULTIPLE))
         return MapsEncoder(network)
     return MapsEncoder(_features_only(arch, pretrained, weights, n_in))
 

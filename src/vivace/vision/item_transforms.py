@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from vivace.core.randomness import Draws
 from vivace.core.types import TensorBBox, TensorPoint
 from vivace.data.transform import RandTransform
 
+from .fitting import BILINEAR, NEAREST, fit, fitted_size, resize_box
 from .graph_resize import Box, ResizedInGraph
 
 __all__ = [
@@ -34,7 +37,7 @@ __all__ = [
 
 # A photo is decoded with at least so many times the pixels that it is resized to, on each side.
 DECODE_MARGIN = 2
-BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
+MOST_ENLARGED = 2.0  # what makes more of a picture's pixels than this is not done before it is kept
 Size = int | Sequence[int]
 
 
@@ -85,19 +88,28 @@ class GeometricItem(RandTransform):
         """Return what part of a picture of `size` (width, height) is taken; None: all of it, as it is."""
         raise NotImplementedError
 
+    def fitted(self, size: tuple[int, int], split_idx: int | None) -> tuple[int, int]:
+        """Return the size to which a picture of `size` (width, height) is brought as a whole, before the region."""
+        return size
+
     def draw(self, sample: tuple[Any, ...], draws: Draws, split_idx: int | None) -> Any:
-        picture = next((o for o in sample if isinstance(o, PILBase)), None)
-        if picture is None:
-            return None
-        region = self.region(picture.size, draws, split_idx)
-        return None if region is None else (region, picture.size)
+        sizes = dict.fromkeys(o.size for o in sample if isinstance(o, PILBase))
+        found: dict[tuple[int, int], tuple[Region, tuple[int, int]]] = {}
+        for size in sizes:  # the same draws for each, so that pictures of different sizes move alike
+            fitted = self.fitted(size, split_idx)
+            region = self.region(fitted, copy.copy(draws), split_idx)
+            if region is None:
+                return None
+            found[size] = region, fitted
+        return found or None
 
     def apply(self, x: Any, params: Any) -> Any:
-        region, size = params
         if isinstance(x, TensorPoint):
+            region, size = next(iter(params.values()))  # of the first picture
             return move_points(x, region.box, size)
+        region, size = params[x.size]
         resample = self.resamples[1] if isinstance(x, PILMask) else self.resamples[0]
-        return take_region(x, region, resample)
+        return take_region(fit(x, size, resample), region, resample)
 
 
 def take_region(image: Any, region: Region, resample: int) -> Any:
@@ -106,31 +118,14 @@ def take_region(image: Any, region: Region, resample: int) -> Any:
     width, height = region.size
     inner = (max(left, 0.0), max(top, 0.0), min(right, image.size[0]), min(bottom, image.size[1]))
     if inner == region.box:
-        return _resized(image, (width, height), resample, inner)
+        return resize_box(image, (width, height), resample, inner)
     scale_x, scale_y = width / (right - left), height / (bottom - top)
     before_x, before_y = round((inner[0] - left) * scale_x), round((inner[1] - top) * scale_y)
     inner_w = max(min(round((inner[2] - inner[0]) * scale_x), width - before_x), 1)
     inner_h = max(min(round((inner[3] - inner[1]) * scale_y), height - before_y), 1)
-    resized = _resized(image, (inner_w, inner_h), resample, inner)
+    resized = resize_box(image, (inner_w, inner_h), resample, inner)
     pads = ((before_y, height - inner_h - before_y), (before_x, width - inner_w - before_x))
     return padded(resized, pads, region.pad_mode)
-
-
-def _resized(image: Any, size: tuple[int, int], resample: int, box: tuple[float, float, float, float]) -> Any:
-    whole = box == (0.0, 0.0, float(image.size[0]), float(image.size[1]))
-    if whole and size == image.size:
-        return image
-    if size == (box[2] - box[0], box[3] - box[1]) and all(v == int(v) for v in box):
-        return image.crop(tuple(int(v) for v in box))
-    if resample == NEAREST:
-        return image.resize(size, resample=resample, box=box)
-    # Along the rows, then along the columns. Pillow would choose the order by the sizes, in ways that changed between
-    # its versions, and rounds in between: pixels would be a level off between two machines, or in an exported graph.
-    left, top, right, bottom = box
-    margin = math.ceil((bottom - top) / size[1]) + 1
-    first, last = max(math.floor(top) - margin, 0), min(math.ceil(bottom) + margin, image.size[1])
-    narrow = image.resize((size[0], last - first), resample=resample, box=(left, first, right, last))
-    return narrow.resize(size, resample=resample, box=(0, top - first, size[0], bottom - first))
 
 
 def padded(image: Any, pads: tuple[tuple[int, int], tuple[int, int]], pad_mode: str) -> Any:
@@ -191,17 +186,28 @@ class Resize(GeometricItem):
     def decode_size(self, split_idx: int | None) -> tuple[int, int] | None:
         return DECODE_MARGIN * self.size[1], DECODE_MARGIN * self.size[0]
 
+    def fitted(self, size: tuple[int, int], split_idx: int | None) -> tuple[int, int]:
+        return size if split_idx else fitted_size(size, (self.size[1], self.size[0]), self.method)
+
     def region(self, size: tuple[int, int], draws: Draws, split_idx: int | None) -> Region:
         w, h = size
         target = self.size[1], self.size[0]
         if self.method == ResizeMethod.Squish:
             return Region((0.0, 0.0, float(w), float(h)), target)
-        x, y = (0.5, 0.5) if split_idx else (draws.uniform(), draws.uniform())
+        if not split_idx:  # the picture has been fitted: what is random is where the part lies, in whole pixels
+            left, top = _place(w, target[0], draws.uniform()), _place(h, target[1], draws.uniform())
+            return Region((left, top, left + target[0], top + target[1]), target, self.pad_mode)
+        # The middle, in one resampling of just that part; exported graphs do the same.
         ratios = w / target[0], h / target[1]
         factor = min(ratios) if self.method == ResizeMethod.Crop else max(ratios)
         box_w, box_h = target[0] * factor, target[1] * factor
-        left, top = (w - box_w) * x, (h - box_h) * y
+        left, top = (w - box_w) / 2, (h - box_h) / 2
         return Region(_snapped(left, top, left + box_w, top + box_h, size), target, self.pad_mode)
+
+    def alike_for_all(self, split_idx: int | None) -> Callable[[Any], Any] | None:
+        if split_idx and self.method == ResizeMethod.Pad:
+            return None
+        return _Fitting(self.size, self.method, int(self.resamples[0]), bool(split_idx), torch.__version__)
 
     def as_module(self) -> nn.Module | None:
         target_h, target_w = self.size
@@ -213,6 +219,33 @@ class Resize(GeometricItem):
             return Box(left, top, left + target_w * factor, top + target_h * factor)
 
         return _in_graph(_whole if self.method == ResizeMethod.Squish else region, self, self.pad_mode)
+
+
+def _place(n: int, n_wanted: int, draw: float) -> float:
+    """Where a part of `n_wanted` pixels of `n` begins (negative: so many are missing before it)."""
+    n_places = abs(n - n_wanted) + 1
+    return math.copysign(min(math.floor(n_places * draw), n_places - 1), n - n_wanted)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """What `Resize` does to a picture before anything random: in validation all of it."""
+
+    size: tuple[int, int]
+    method: str
+    resample: int
+    is_middle: bool
+    torch_version: str  # of the kernel that `fit` uses: what is kept on disk is found by this object's repr
+
+    def __call__(self, image: Any) -> Any:
+        target = self.size[1], self.size[0]
+        size = target if self.is_middle else fitted_size(image.size, target, self.method)
+        if size[0] * size[1] > MOST_ENLARGED * image.size[0] * image.size[1]:
+            return image
+        if not self.is_middle:
+            return fit(image, size, self.resample)
+        whole = Resize(self.size, self.method, resamples=(self.resample, NEAREST))
+        return take_region(image, whole.region(image.size, Draws(0, 0), 1), self.resample)
 
 
 def _snapped(

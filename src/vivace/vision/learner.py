@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from vivace.core.basics import defaults
 from vivace.core.errors import ArgumentError, ItemError
-from vivace.data.transforms import Normalize
+from vivace.core.types import TensorImage
+from vivace.data.transforms import IntToFloatTensor, Normalize
 from vivace.nn.conv import ActivationClass
 from vivace.nn.groups import default_split
 from vivace.nn.init import InitFunction
@@ -21,6 +22,7 @@ from vivace.training.optimizers import Adam
 from .architectures import ArchitectureLike, InputConfig, architecture_name, input_config
 from .body import Cut
 from .models import create_vision_model
+from .points import AddMaskCodes
 from .unet import create_unet_model
 
 __all__ = ["cnn_learner", "get_c", "unet_learner", "vision_learner"]
@@ -50,7 +52,9 @@ def image_channels(dls: Any) -> int:
             sample = dataset[index]
         except (ItemError, OSError):
             continue
-        image = sample[0] if isinstance(sample, list | tuple) else sample
+        image = sample
+        while isinstance(image, list | tuple) and image:
+            image = image[0]
         if hasattr(image, "getbands"):
             return len(image.getbands())
         if isinstance(image, Tensor) and image.dim() == 3:
@@ -62,7 +66,8 @@ def image_channels(dls: Any) -> int:
 def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     """Make `dls` normalise as the network's training did, unless it normalises already.
 
-    Grey images get the mean of the three colours; for other numbers of channels nothing is known and nothing done.
+    Grey images get the mean of the three colours; images with other numbers of channels are normalised by the
+    statistics of one of their own batches.
     """
     after_batch = getattr(dls, "after_batch", None)
     if after_batch is None or any(isinstance(transform, Normalize) for transform in after_batch.fs):
@@ -70,8 +75,9 @@ def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     mean, std = list(config.mean), list(config.std)
     if n_in == 1:
         mean, std = [sum(mean) / len(mean)], [sum(std) / len(std)]
-    if n_in == len(mean):
-        dls.add_tfms([Normalize.from_stats(mean, std)], "after_batch")
+    normalize = Normalize.from_stats(mean, std) if n_in == len(mean) else Normalize()
+    normalize.setup(dls.train)
+    dls.add_tfms([normalize], "after_batch")
 
 
 def outputs_of(dls: Any, n_out: int | None) -> int:
@@ -83,10 +89,22 @@ def outputs_of(dls: Any, n_out: int | None) -> int:
     found = get_c(dls) if n_out is None else n_out
     if not found:
         raise ArgumentError(
-            "The number of outputs cannot be told from this data (`dls.c` is missing or 0): pass `n_out`, such as "
-            "the number of classes."
+            "The number of outputs cannot be told from this data (`dls.c` is missing or 0): name the classes, such as "
+            "MaskBlock(codes=[...]), or pass `n_out`."
         )
     return found
+
+
+def _expect_masks(dls: Any, n_out: int, loss_func: Any) -> None:
+    """Let masks with values that the loss does not take be refused, by name, when they are read."""
+    if loss_func is not None and not hasattr(loss_func, "ignore_index"):
+        return  # a loss of the user's: what it takes is not known
+    after_batch = getattr(getattr(dls, "after_batch", None), "fs", ())
+    divisors = [transform.div_mask for transform in after_batch if isinstance(transform, IntToFloatTensor)]
+    for part in getattr(getattr(dls, "train_ds", None), "tls", ()):
+        for transform in part.tfms:
+            if isinstance(transform, AddMaskCodes):
+                transform.expect(n_out, getattr(loss_func, "ignore_index", None), *divisors[:1])
 
 
 def model_builder(arch: ArchitectureLike, n_out: int, **options: Any) -> dict[str, Any] | None:
@@ -256,15 +274,19 @@ def unet_learner(
 
     Args:
         dls: the loaders; one batch is read to learn the size of the images.
-        arch: see `vision_learner`, as are all up to `moms`.
+        n_out: channels of the output; by default the masks' codes are counted, or the channels of images as targets.
+        arch: see `vision_learner`, as are all others up to `moms`.
         cut: see `create_unet_model`, as are all that follow.
 
     Raises:
         ArgumentError: the architecture has no maps to tap, or the number of outputs is unknown.
         DownloadError: the weights cannot be had.
     """
+    images, *targets = dls.one_batch()
+    if n_out is None and targets and isinstance(targets[0], TensorImage) and targets[0].ndim == 4:
+        n_out = targets[0].shape[1]
     n_out = outputs_of(dls, n_out)
-    images = dls.one_batch()[0]
+    _expect_masks(dls, n_out, loss_func)
     img_size = tuple(images.shape[-2:])
     n_in = int(images.shape[1]) if n_in is None else n_in
     norm_name = norm_type.name if isinstance(norm_type, NormType) else norm_type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vivace.core.collection import L
 from vivace.core.errors import DataError
+from vivace.core.image import PILMask
 from vivace.core.types import TensorBBox, TensorImageBase, TensorMask, TensorMultiCategory, TensorPoint
 from vivace.data.transform import ItemTransform, Transform
 from vivace.training.losses import loss_for_kind
@@ -42,6 +43,34 @@ class AddMaskCodes(Transform):
         self.codes = None if codes is None else [str(code) for code in codes]
         self.vocab: L[str] | None = None if self.codes is None else L(self.codes, use_list=True)
         self.c = None if self.codes is None else len(self.codes)
+        self._allowed = bytes([1] * 256)  # for each value of a mask whether the loss takes it
+        self._first_refused = 256
+
+    def expect(self, n_classes: int, ignored: int | None = None, div_mask: int = 1) -> None:
+        """From now on refuse masks with other values: on a GPU they would end the program without a reason.
+
+        Args:
+            n_classes: values below it are classes.
+            ignored: a value that the loss leaves out.
+            div_mask: what values are divided by first (`IntToFloatTensor`).
+        """
+        classes = [value // div_mask for value in range(256)]
+        self._allowed = bytes(value < n_classes or value == ignored for value in classes)
+        self._first_refused = (self._allowed + b"\0").index(0)
+
+    def encodes(self, o: PILMask) -> PILMask:
+        if cast("tuple[int, int]", o.getextrema())[1] < self._first_refused:
+            return o
+        n_pixels = {value: n for value, n in enumerate(o.histogram()) if n and not self._allowed[value]}
+        if n_pixels:
+            values = ", ".join(map(str, list(n_pixels)[:5]))
+            raise DataError(
+                f"The mask {o.filename or 'of this item'} holds {values} in {sum(n_pixels.values())} pixels, and the "
+                f"classes are 0 to {self._first_refused - 1}: give codes for all values, or leave such pixels out of "
+                f"the loss, loss_func=CrossEntropyLossFlat(axis=1, ignore_index={max(n_pixels)}). A mask in black and "
+                "white (0 and 255) needs batch_tfms=IntToFloatTensor(div_mask=255)."
+            )
+        return o
 
     def decodes(self, o: TensorMask) -> TensorMask:
         return o if self.codes is None else TensorMask(o.as_subclass(Tensor), codes=self.codes)

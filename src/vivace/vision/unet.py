@@ -21,7 +21,7 @@ from vivace.nn.norm import BatchNorm, NormType
 
 from .architectures import ArchitectureLike
 from .body import Cut
-from .encoders import as_encoder, create_encoder
+from .encoders import as_encoder, create_encoder, needed_multiple, rounded_up
 
 __all__ = ["DynamicUnet", "ResizeToOrig", "UnetBlock", "create_unet_model"]
 
@@ -128,6 +128,8 @@ class DynamicUnet(nn.Module):
         super().__init__()
         n_in, size = in_channels(encoder), _trial_size(img_size)
         self.encoder = as_encoder(encoder, n_in, size)
+        self.multiple = needed_multiple(self.encoder, n_in, size)
+        size = rounded_up(size, self.multiple)
         with evaluating(self.encoder):
             maps = self.encoder(torch.zeros(1, n_in, *size, device=module_device(self.encoder)))
         channels = [each.shape[1] for each in maps]
@@ -175,11 +177,14 @@ class DynamicUnet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one value per output and pixel, `(batch, n_out, height, width)`."""
-        *skips, deep = self.encoder(x)
+        height, width = x.shape[-2:]
+        whole = rounded_up((height, width), self.multiple)
+        padded = x if whole == (height, width) else F.pad(x, (0, whole[1] - width, 0, whole[0] - height), "replicate")
+        *skips, deep = self.encoder(padded)
         out = self.middle(deep)
         for block, skip in zip(self.blocks, reversed(skips), strict=True):
             out = block(out, skip)
-        out = self.resize(self.enlarge(out), x)
+        out = self.resize(self.enlarge(out), padded)[..., :height, :width]
         if self.last_cross:
             out = torch.cat([out, x], dim=1)
         answer: Tensor = self.squash(self.last(out))

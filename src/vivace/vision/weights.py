@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import socket
 import sys
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError, DownloadError, ShapeError, UnsafeFileError
 from vivace.core.files import vivace_home
+from vivace.data.web import has_address
 
 __all__ = ["find_weights", "load_weights", "read_weights"]
 
@@ -160,13 +159,9 @@ def require_network(url: str, name: str) -> None:
     Raises:
         DownloadError: without a connection; the message says how to do without.
     """
-    if urllib.request.getproxies():  # a proxy may know hosts that we do not
-        return
     host = urlsplit(url).hostname or "huggingface.co"
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError as error:
-        raise no_weights(name, f"there is no connection to {host}") from error
+    if not has_address(host):
+        raise no_weights(name, f"there is no connection to {host}")
 
 
 def no_weights(name: str, reason: str) -> DownloadError:

@@ -94,7 +94,7 @@ def create_app(cleaning: FolderCleaning, token: str) -> Any:
     async def command(request: Request) -> Response:
         try:
             body = await request.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return refused(f"The command is no JSON: {error}.", 400)
         if not isinstance(body, dict):
             return refused("The command is no object.", 400)

@@ -22,13 +22,21 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the figures for programs to this file.")] = None,
 ) -> None:
     """Say how many images a second each stage of training gets through, which is the limit, and what to change."""
-    from vivace.app.train import TrainSettings, bench_folder
+    from vivace.app.training import run
+    from vivace.app.training.settings import TrainSettings
     from vivace.core.files import atomic_write
 
     settings = TrainSettings(
-        folder=folder, out=Path(), arch=arch, size=size, batch_size=bs, device=device, pretrained=False
+        source=folder,
+        out=Path(),
+        task="classify",
+        arch=arch,
+        size=size,
+        batch_size=bs,
+        device=device,
+        pretrained=False,
     )
-    report = bench_folder(settings, batches, workers, say=typer.echo)
+    report = run.bench(settings, batches, workers, say=typer.echo)
     typer.echo(str(report))
     if json is not None:
         with atomic_write(json, "w") as out:

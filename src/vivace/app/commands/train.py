@@ -1,4 +1,4 @@
-"""`vivace train FOLDER`."""
+"""`vivace train SOURCE`."""
 
 from __future__ import annotations
 
@@ -13,40 +13,68 @@ __all__ = ["train"]
 
 
 def train(
-    folder: Annotated[Path, typer.Argument(help="Holds a folder of images per class, or train/ and valid/ that do.")],
-    arch: Annotated[str, typer.Option(help="Network: resnet18 … resnet152, or any name that timm knows.")] = "resnet34",
-    epochs: Annotated[int, typer.Option(help="How many times all training images are seen.")] = 3,
-    size: Annotated[int, typer.Option(help="Side of the square the network sees, in pixels.")] = 224,
-    valid_pct: Annotated[float, typer.Option(help="Share of the images to check with, in 0..1.")] = 0.2,
+    source: Annotated[
+        Path, typer.Argument(help="A folder (of a folder per class, for instance) or a table (.csv, …).")
+    ],
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="classify, several-labels, segment, regress, tabular, collab or text; told by the source by default."
+        ),
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Column to predict; may be given several times.")] = None,
+    input_: Annotated[
+        list[str] | None, typer.Option("--input", help="Column to predict from; may be given several times.")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images that a table names; found near it.")] = None,
+    delim: Annotated[str | None, typer.Option(help="Stands between several labels; found out by default.")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="Network: resnet18 … resnet152, or any that timm knows. [default: resnet34]")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="How many times all training samples are seen.")] = 3,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the square the network sees, in pixels. [default: 224]")
+    ] = None,
+    valid_pct: Annotated[float, typer.Option(help="Share of the samples to check with, in 0..1.")] = 0.2,
     seed: Annotated[int, typer.Option(help="Fixes split, weights, order and augmentation.")] = 42,
     device: Annotated[str | None, typer.Option(help="Such as cpu, cuda:0, mps; the best by default.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go; runs/FOLDER's name by default.")] = None,
-    bs: Annotated[int, typer.Option(help="Images in a training step.")] = 64,
+    out: Annotated[Path | None, typer.Option(help="Where results go; runs/SOURCE's name by default.")] = None,
+    bs: Annotated[int, typer.Option(help="Samples in a training step.")] = 64,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate; chosen by default.")] = None,
-    pretrained: Annotated[bool, typer.Option(help="Start from weights learned on ImageNet.")] = True,
-    flip: Annotated[bool, typer.Option(help="A mirrored image is still of its class.")] = True,
+    pretrained: Annotated[
+        bool | None,
+        typer.Option("--pretrained/--no-pretrained", help="Start from weights learned on ImageNet. [default: do]"),
+    ] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="A mirrored image means the same. [default: it does]")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the results in --out.")] = False,
 ) -> None:
-    """Train a classifier on a folder of images; save model, pictures and history."""
-    from vivace.app.train import TrainSettings, check_folder, free_folder, train_folder
+    """Train a model on a folder or a table; save model, results and history."""
+    from vivace.app.training import run
+    from vivace.app.training.settings import TrainSettings, free_folder
 
-    check_folder(folder)
     if out is None:
-        out = free_folder(Path("runs") / folder.resolve().name)
+        out = free_folder(Path("runs") / source.resolve().stem)
     elif out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
         raise ArgumentError(f"{out} is not empty. Choose another --out, or say --overwrite to replace its results.")
     settings = TrainSettings(
-        folder=folder,
+        source=source,
         out=out,
-        arch=arch,
+        task=task,
         epochs=epochs,
-        size=size,
         valid_pct=valid_pct,
         seed=seed,
         device=device,
         batch_size=bs,
         learning_rate=lr,
+        arch=arch,
+        size=size,
         pretrained=pretrained,
         flip=flip,
+        inputs=tuple(input_ or ()),
+        targets=tuple(target or ()),
+        images=images,
+        label_delim=delim,
     )
-    train_folder(settings, say=typer.echo)
+    run.train(settings, say=typer.echo)

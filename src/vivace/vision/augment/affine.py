@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError, ShapeError, suggest
 from vivace.core.randomness import Draws
@@ -16,6 +17,7 @@ from vivace.data.transform import RandTransform
 from .chance import Draw
 from .colour import ColourStep, adjust_colour
 from .geometry import Size, correct_aspect, identity_matrices, move_boxes, move_points, symmetry_codes
+from .graph import MovedInGraph
 from .lighting import ColourTransform, FusedLighting
 from .resample import resample, resample_with
 
@@ -193,6 +195,14 @@ class AffineCoordTfm(RandTransform):
             return None
         return FusedGeometry([*self.parts, *other.parts])
 
+    def as_module(self) -> nn.Module | None:
+        return MovedInGraph(self._move_in_validation, self.mode, self.pad_mode, self.align_corners)
+
+    def _move_in_validation(self, size: Size) -> tuple[Size, Tensor] | None:
+        """Height and width of the result, and the map, for a picture of `size`."""
+        movement = self.draw((TensorImage(torch.empty(1, 0, *size)),), Draws(0), split_idx=1)  # nothing is drawn
+        return None if movement is None else (movement.size_out or size, movement.matrices)
+
     def config(self) -> dict[str, Any]:
         config = super().config()
         return config | {"draw": self.drawn} if "draw" in config else config
@@ -286,6 +296,9 @@ class Augmentation(RandTransform):
             return None
         lighting = self.lighting.fuse(other)
         return None if lighting is None else Augmentation([self.geometry, lighting])
+
+    def as_module(self) -> nn.Module | None:
+        return self.geometry.as_module()
 
     def config(self) -> dict[str, Any]:
         geometry, lighting = FusedGeometry(self.geometry.parts), FusedLighting(self.lighting.parts)

@@ -11,7 +11,7 @@ from torch import Tensor
 from .geometry import Size, dihedral_pixels, symmetry_codes
 from .rows import for_rows
 
-__all__ = ["downscale", "resample", "resample_with", "sampling_grid"]
+__all__ = ["downscale", "fixed_sampling", "resample", "resample_with", "sampling_grid"]
 
 # Denominators of a perspective below this are behind the viewer or at the horizon.
 _HORIZON = 1e-2
@@ -198,6 +198,24 @@ def _interpolate(
         out[at] = moved if out.is_floating_point() else moved.round_()
 
     for_rows(images, len(numbers), fill)
+
+
+def fixed_sampling(
+    matrix: Tensor, size_in: Size, size: Size, *, mode: str = "bilinear", align_corners: bool = True
+) -> tuple[Size, Tensor]:
+    """Return what `resample` does to every picture of one size under one map: how it shrinks it, and the grid.
+
+    Args:
+        matrix: `(1, 3, 3)`, the map of new positions to old ones.
+        size_in: height and width of the pictures.
+        size: those of the result.
+        mode: see `resample`.
+        align_corners: see `resample`.
+    """
+    matrix = matrix.double() / matrix[:, 2:, 2:]
+    down, across = (1, 1) if mode == "nearest" else _reductions(matrix, size_in, size)[0].tolist()
+    change = _after_downscale(size_in, (down, across), align_corners)
+    return (down, across), sampling_grid(change @ matrix, size, align_corners).float().contiguous()
 
 
 def resample_with(

@@ -1,8 +1,7 @@
-"""From a model and paths to a table of predictions: what `vivace predict` does."""
+"""The images that a person means, and a table of what a model says of each."""
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from vivace.core.errors import DataError
 
-__all__ = ["find_images", "run_predict"]
+__all__ = ["find_images", "predict_images"]
 
 _MAX_NAMED = 20
 
@@ -37,51 +36,39 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     return found
 
 
-def run_predict(
-    model: Path,
+def predict_images(
+    learn: Any,
     inputs: Sequence[Path],
     out: Path | None,
     *,
-    restart: bool = False,
-    batch_size: int | None = None,
-    device: str | None = None,
-    say: Callable[[str], None] = print,
+    model_id: str,
+    restart: bool,
+    say: Callable[[str], None],
 ) -> None:
-    """Predict images and write a table of them, or print it.
+    """Predict images and write a table of them, or print it. A stopped run goes on when it is called again.
 
     Args:
-        model: a bundle, or the folder of a run that holds one.
+        learn: the model.
         inputs: images, or folders of them.
         out: the table, .csv or .parquet; printed as lines if None.
+        model_id: names the model, so that an unfinished run of another one is noticed.
         restart: throw away what an unfinished run has done.
-        batch_size: images predicted at once.
-        device: such as "cpu"; the best by default.
         say: called with each line for the person.
 
     Raises:
-        DataError, BundleError, UnsafeFileError, ArgumentError: see `find_images`, `load_learner`, `predict_files`.
+        DataError, ArgumentError: see `find_images` and `predict_files`.
     """
     from vivace.inference.batch import iter_predictions, predict_files
-    from vivace.inference.bundle import load_learner
-    from vivace.inference.inspect import find_bundle
 
     files = find_images(inputs)
-    bundle = find_bundle(model)
-    learn = load_learner(bundle, cpu=False)
-    if device is not None:
-        learn.to(device)
-    if batch_size is not None:
-        for dl in learn.dls.loaders:
-            dl.bs = batch_size
     if out is None:
         for rows in iter_predictions(learn, files):
             for row in rows:
                 say(_line(row))
         return
-    identity = hashlib.sha256(bundle.read_bytes()).hexdigest()
     try:
         report = predict_files(
-            learn, files, out, model_id=identity, restart=restart, say=say if sys.stdout.isatty() else None
+            learn, files, out, model_id=model_id, restart=restart, say=say if sys.stdout.isatty() else None
         )
     except KeyboardInterrupt:
         say("Stopped. The same command goes on from here.")
