@@ -92,11 +92,7 @@ class TextLearner(Learner):
 
     @property
     def encoder(self) -> nn.Module:
-        """The part of the model that reads: what a language model and a classifier share.
-
-        Raises:
-            ArgumentError: the model is not an encoder and something on it.
-        """
+        """The part of the model that reads: what a language model and a classifier share."""
         return _encoder_of(self.model)
 
     def save_encoder(self, file: PathLike) -> Path:
