@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from pydoc_data.topics import topics
 
 import pandas as pd
 import pytest
@@ -30,6 +29,9 @@ from vivace.text.all import (
     tokenize_texts,
 )
 
+WORDS = WordTokenizer()
+PROSE = [line for text in list(topics.values())[:8] for line in text.split("\n")]
+
 
 @pytest.mark.parametrize(
     "text, tokens",
@@ -46,12 +48,12 @@ from vivace.text.all import (
     ],
 )
 def test_texts_are_split_into_words_and_signs(text, tokens):
-    assert list(next(WordTokenizer()([text]))) == [t for t in tokens.split("|") if t]
+    assert list(next(WORDS([text]))) == [t for t in tokens.split("|") if t]
 
 
 @given(st.lists(st.text(max_size=40), max_size=5))
 def test_words_lose_nothing_but_white_space_and_many_texts_are_split_like_one(texts):
-    tokenizer = WordTokenizer()
+    tokenizer = WORDS
     one_by_one = [list(tokens) for tokens in tokenizer(texts)]
     assert [list(tokens) for tokens in tokenizer.encode_all(texts)] == one_by_one
     for text, tokens in zip(texts, one_by_one, strict=True):
@@ -163,17 +165,17 @@ def test_several_processes_give_the_same_tokens(monkeypatch, reviews):
 
 # ------------------------------------------------------------------ pieces of words
 @pytest.mark.parametrize("model_type", ["unigram", "bpe"])
-def test_pieces_are_learnt_joined_again_and_written_down(model_type, reviews):
-    tokenizer = SubwordTokenizer(vocab_sz=80, model_type=model_type)
+def test_pieces_are_learnt_joined_again_and_written_down(model_type):
+    tokenizer = SubwordTokenizer(vocab_sz=200, model_type=model_type)
     with pytest.raises(DataError, match="learnt no pieces"):
         next(tokenizer(["a"]))
-    tokenizer.setup(reviews.text)
-    pieces = list(next(tokenizer(["xxbos xxmaj This film was dreadfully poor."])))
-    assert pieces[:3] == ["xxbos", "xxmaj", "▁This"] and len(pieces) > 8
-    assert tokenizer.join(pieces) == "xxbos xxmaj This film was dreadfully poor."
+    tokenizer.setup(PROSE)
+    pieces = list(next(tokenizer(["xxbos xxmaj The value is bound."])))
+    assert pieces[:2] == ["xxbos", "xxmaj"] and "▁T" in {p[:2] for p in pieces} and len(pieces) > 6
+    assert tokenizer.join(pieces) == "xxbos xxmaj The value is bound."
     again = SubwordTokenizer(**json.loads(json.dumps(tokenizer.config())))
-    assert list(next(again(["so enjoyable"]))) == list(next(tokenizer(["so enjoyable"])))
-    assert [list(t) for t in again.encode_all(["so enjoyable"])] == [list(next(again(["so enjoyable"])))]
+    assert list(next(again(["so objects"]))) == list(next(tokenizer(["so objects"])))
+    assert [list(t) for t in again.encode_all(["so objects"])] == [list(next(again(["so objects"])))]
 
 
 def test_an_unknown_kind_of_pieces_is_refused():
@@ -181,25 +183,12 @@ def test_an_unknown_kind_of_pieces_is_refused():
         SubwordTokenizer(model_type="wordpiece")
 
 
-_TRAIN = """
-import hashlib, pydoc_data.topics as topics
-from vivace.text.subwords import SubwordTokenizer
-texts = [line for text in list(topics.topics.values())[:12] for line in text.split("\\n")]
-for kind in ("unigram", "bpe"):
-    tokenizer = SubwordTokenizer(vocab_sz=300, model_type=kind)
-    tokenizer.setup(texts)
-    print(hashlib.sha256(tokenizer.to_str().encode()).hexdigest())
-"""
-
-
-@pytest.mark.slow
-def test_pieces_do_not_depend_on_the_number_of_threads():
+@pytest.mark.parametrize("model_type", ["unigram", "bpe"])
+def test_the_same_texts_give_the_same_pieces_with_and_without_threads(model_type, monkeypatch):
     made = set()
-    for threads in ("1", "2", "3"):
-        environment = {**os.environ, "RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
-        made.add(
-            subprocess.run(
-                [sys.executable, "-c", _TRAIN], env=environment, capture_output=True, text=True, check=True
-            ).stdout
-        )
-    assert len(made) == 1 and len(made.pop().split()) == 2
+    for threads in ("true", "false", "true"):
+        monkeypatch.setenv("TOKENIZERS_PARALLELISM", threads)
+        tokenizer = SubwordTokenizer(vocab_sz=300, model_type=model_type)
+        tokenizer.setup(PROSE)
+        made.add(tokenizer.to_str())
+    assert len(made) == 1
