@@ -15,7 +15,7 @@ from vivace.core.types import TensorBBox, TensorCategory, TensorImage, TensorMas
 
 from .loader import DataLoader
 from .making import ItemsSoFar, first_for_prediction, make_value, named_error, step_name
-from .sources import as_items, item_at, take
+from .sources import Table, as_items, item_at, rows_of, take
 from .subsets import Subsets
 from .transform import Pipeline
 
@@ -75,6 +75,7 @@ class TfmdLists(Subsets):
         self.split_idx, self.dl_type, self.types, self.on_error = split_idx, dl_type, types, on_error
         self.splits = None if splits is None else _checked(splits, len(self.items))
         self.for_prediction = False
+        self._rows: Any = None  # how `items` are read one by one
         self.item_type: type | None = None  # of the items trained on, in a data set for prediction
         if do_setup:
             self.setup(train_setup, verbose)
@@ -135,10 +136,11 @@ class TfmdLists(Subsets):
         return L([self._make(i) for i in L(range(len(self)), use_list=True)[index]], use_list=True)
 
     def _make(self, index: int) -> Any:
+        self._rows = rows_of(self.items, self._rows)
         begin = 0
-        if self.for_prediction:
+        if self.for_prediction and not isinstance(self._rows, Table):
             begin = first_for_prediction(self.tfms.fs, item_at(self.items, index), self.item_type)
-        return make_value(self.items, index, self.tfms.fs[begin:], self.split_idx)
+        return make_value(self._rows, index, self.tfms.fs[begin:], self.split_idx)
 
     def decode(self, value: Any) -> Any:
         """Undo the transforms as far as they can be undone."""

@@ -11,6 +11,8 @@ from typing import Any
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentError, DataError, suggest
 
+from .sources import Table
+
 __all__ = ["ColReader", "RegexLabeller", "parent_label"]
 
 
@@ -77,11 +79,16 @@ class ColReader:
 
     def __call__(self, o: Any) -> Any:
         if len(self.cols) == 1:
-            return self._read(o, self.cols[0])
-        return L([self._read(o, c) for c in self.cols], use_list=True)
+            return self._made(_value_of(o, self.cols[0]))
+        return L([self._made(_value_of(o, c)) for c in self.cols], use_list=True)
 
-    def _read(self, row: Any, column: Any) -> Any:
-        value = _value_of(row, column)
+    def read_table(self, table: Table, index: int) -> Any:
+        """Return what row `index` of a table gives, without making the row; None where that takes the row."""
+        is_plain = len(self.cols) == 1 and type(self).__call__ is ColReader.__call__
+        column = table.column(self.cols[0]) if is_plain else None
+        return None if column is None else self._made(column[index])
+
+    def _made(self, value: Any) -> Any:
         if self.label_delim is not None:
             return value.split(self.label_delim) if isinstance(value, str) and value else []
         return f"{self.pref}{value}{self.suff}" if self.pref or self.suff else value

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vivace.core.errors import ItemError, VivaceError
 
-from .sources import describe_item, item_at
+from .sources import Table, describe_item, item_at, rows_of
 from .transform import Transform
 
 __all__ = ["ItemsSoFar", "first_for_prediction", "make_value", "named_error", "step_name"]
@@ -36,8 +36,10 @@ def make_value(items: Any, index: int, transforms: Sequence[Transform], split_id
     Raises:
         ItemError: a transform failed; the message names item, transform and cause.
     """
-    value = item_at(items, index)
-    for transform in transforms:
+    read = getattr(getattr(transforms[0], "enc", None), "read_table", None) if transforms else None
+    found = None if read is None or not isinstance(items, Table) else read(items, index)
+    value = item_at(items, index) if found is None else found
+    for transform in transforms if found is None else transforms[1:]:
         try:
             value = transform.on_item(value, split_idx=split_idx)
         except Exception as error:
@@ -56,6 +58,7 @@ class ItemsSoFar:
 
     def __init__(self, items: Any, before: Sequence[Transform], *, skip_failing: bool = False) -> None:
         self.items, self.before, self.skip_failing = items, before, skip_failing
+        self._rows = rows_of(items)
         self.last_index: int | None = None  # of the item that was asked for last
 
     @property
@@ -69,7 +72,7 @@ class ItemsSoFar:
 
     def __getitem__(self, index: int) -> Any:
         self.last_index = index
-        return make_value(self.items, index, self.before, split_idx=0)
+        return make_value(self._rows, index, self.before, split_idx=0)
 
     def describe_last(self) -> str:
         """Return how messages call the item that was asked for last."""

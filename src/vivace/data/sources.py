@@ -12,7 +12,7 @@ from torch import Tensor
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
 
-__all__ = ["Chosen", "as_items", "describe_item", "item_at", "take"]
+__all__ = ["Chosen", "Table", "as_items", "describe_item", "item_at", "rows_of", "take"]
 
 MAX_CHARACTERS_OF_ITEM = 200
 
@@ -39,6 +39,43 @@ class Chosen:
 
     def __repr__(self) -> str:
         return f"{len(self)} of {self.items!r:.80}"
+
+
+class Table:
+    """A DataFrame whose columns are read as lists, once: a row of it takes a hundred times as long to make.
+
+    Args:
+        df: the DataFrame.
+    """
+
+    def __init__(self, df: Any) -> None:
+        self.df, self.iloc = df, df.iloc
+        self._columns: dict[Any, list[Any]] = {}
+
+    def column(self, name: Any) -> list[Any] | None:
+        """Return the values of a column, by its name or number; None if there is no single one."""
+        if name not in self._columns:
+            there = list(self.df.columns)
+            if isinstance(name, int) and name not in there and -len(there) <= name < len(there):
+                self._columns[name] = self.df.iloc[:, name].tolist()
+            elif there.count(name) == 1:
+                self._columns[name] = self.df[name].tolist()
+            else:
+                return None
+        return self._columns[name]
+
+    def __len__(self) -> int:
+        return len(self.df)
+
+    def __repr__(self) -> str:
+        return f"Table of {len(self)} rows"
+
+
+def rows_of(items: Any, before: Any = None) -> Any:
+    """Return items to read one by one: of a DataFrame a `Table` (`before` if it is of this one), others as they are."""
+    if not hasattr(items, "columns") or not hasattr(items, "iloc"):
+        return items
+    return before if isinstance(before, Table) and before.df is items else Table(items)
 
 
 def as_items(source: Any, use_list: bool | None = None) -> Any:

@@ -68,7 +68,7 @@ def kept_or_made(key: str | None, make: Callable[[], TokenizedTexts]) -> Tokeniz
 
 def _read(file: Path) -> TokenizedTexts | None:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with open(file, "rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             table = json.loads(arrays["table"].tobytes().decode("utf-8", "surrogatepass"))
             found = TokenizedTexts(table, arrays["ids"], arrays["ends"])
     except FileNotFoundError:

@@ -110,7 +110,8 @@ class SortedDL(TfmdDL):
         """Return for each sample of the data set its place among those that the last epoch gave."""
         left_out = {failure.index for failure in self.skipped}
         given = [i for i in self._order or self.get_idxs() if i not in left_out]
-        return np.argsort(np.asarray(given, np.int64), kind="stable").tolist()
+        back: list[int] = np.argsort(np.asarray(given, np.int64), kind="stable").tolist()
+        return back
 
     def new(self, dataset: Any = None, **changes: Any) -> SortedDL:
         """Return a loader like this one over another data set, or with other settings."""

@@ -150,7 +150,7 @@ class Tokenizer(TextTransform):
         Args:
             text_cols: the column of texts, or several, which are joined.
             tok, rules, sep: as for `Tokenizer`.
-            n_workers: accepted because scripts pass it: the Rust tokenizers use all cores by themselves.
+            n_workers: accepted because scripts pass it: tokenizers use the cores by themselves.
             mark_fields: put `xxfld n` before the text of the n-th column; None: if there are several.
             tok_text_col: the column that the tokens go to, for `ColReader`.
         """

@@ -15,6 +15,7 @@ from vivace.core.files import atomic_write
 from vivace.data.items import get_files
 
 from .cache import kept_or_made, key_of_texts
+from .parallel import apply_rules_to_all
 from .rules import Rule, apply_rules, default_post_rules, default_rules, rule_names
 from .sources import FrameTexts, read_text
 from .subwords import SubwordTokenizer
@@ -87,7 +88,7 @@ class TokenizeWithRules:
 
     def encode_all(self, texts: Sequence[str]) -> TokenizedTexts:
         """Return the tokens of all texts, in all cores if the tokenizer can."""
-        ruled = [apply_rules(self.rules, text) for text in texts]
+        ruled = apply_rules_to_all(self.rules, texts)
         encode_all = getattr(self.tok, "encode_all", None)
         split = TokenizedTexts.from_tokens(self.tok(ruled)) if encode_all is None else encode_all(ruled)
         return split.with_tokens(lambda token: apply_rules(self.post_rules, token))
@@ -118,7 +119,7 @@ def parallel_tokenize(
         items: the texts.
         tok: see `TokenizeWithRules`; None: words.
         rules: see `TokenizeWithRules`.
-        n_workers: accepted because scripts pass it: the Rust tokenizers use all cores by themselves.
+        n_workers: accepted because scripts pass it: tokenizers use the cores by themselves.
     """
     return enumerate(tokenize_texts(list(items), n_workers, rules, tok))
 
@@ -155,7 +156,7 @@ def tokenize_df(
     source = FrameTexts(text_cols, mark_fields, tok_text_col)
     names = source.columns_in(df)
     split = tokenize_all(source.texts_of(df), TokenizeWithRules(as_tokenizer(tok), rules))
-    tokens = [L(list(one), use_list=True) for one in split]
+    tokens: list[L[str]] = [L(list(one), use_list=True) for one in split]
     return source.with_tokens(df.drop(columns=names), tokens), count_tokens(split)
 
 
@@ -182,8 +183,9 @@ def tokenize_csv(
 
     target = Path(fname).with_name(f"{Path(fname).stem}_tok.csv") if outname is None else Path(outname)
     table, counter = tokenize_df(pd.read_csv(fname, header=header), text_cols, n_workers, rules, mark_fields, tok)
+    table["text"] = [" ".join(tokens) for tokens in table["text"]]
     with atomic_write(target, "w") as out:
-        table.assign(text=[" ".join(tokens) for tokens in table["text"]]).to_csv(out, index=False)
+        table.to_csv(out, index=False)
     _write_json(target.with_suffix(".json"), counter)
 
 
@@ -193,7 +195,8 @@ def load_tokenized_csv(fname: PathLike) -> tuple[Any, Counter[str]]:
 
     table = pd.read_csv(fname)
     counter = Counter(json.loads(Path(fname).with_suffix(".json").read_text(encoding="utf-8")))
-    return table.assign(text=[str(text).split(" ") for text in table["text"]]), counter
+    table["text"] = [str(text).split(" ") for text in table["text"]]
+    return table, counter
 
 
 def tokenize_folder(

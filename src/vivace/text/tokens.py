@@ -36,7 +36,7 @@ class Tokens(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | Tokens:
         if isinstance(index, slice):
             return Tokens(self.table, self.ids[index])
-        return self.table[self.ids[index]]
+        return self.table[int(self.ids[index])]
 
     def __iter__(self) -> Iterator[str]:
         return map(self.table.__getitem__, self.ids.tolist())
@@ -83,6 +83,16 @@ class TokenizedTexts(Sequence[Tokens]):
         number_of: dict[str, int] = {}
         numbers = [number_of.setdefault(change(token), len(number_of)) for token in self.table]
         return type(self)(list(number_of), np.asarray(numbers, np.int32)[self.ids], self.ends)
+
+    def in_parts(self, parts: TokenizedTexts) -> TokenizedTexts:
+        """Return the texts with each token split further: that of number `i` into text `i` of `parts`."""
+        n_parts, begins = parts.lengths, parts.ends - parts.lengths
+        counts = n_parts[self.ids]
+        last = np.cumsum(counts)
+        # each part's place in `parts.ids`: where its token begins there, and how far this part is from the first
+        places = np.repeat(begins[self.ids] - (last - counts), counts) + np.arange(counts.sum())
+        ends = np.concatenate([[0], last])[self.ends]
+        return TokenizedTexts(parts.table, parts.ids[places], ends)
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
