@@ -25,7 +25,7 @@ def load(address: str, photos: list[bytes], n_clients: int, seconds: float) -> d
     until, times, failed = time.perf_counter() + seconds, [], []
 
     def client(number: int) -> None:
-        with httpx.Client(timeout=60) as session:
+        with httpx.Client(timeout=60, verify=False) as session:  # certificates would take most of a second to read
             position = number
             while time.perf_counter() < until:
                 started = time.perf_counter()

@@ -84,3 +84,12 @@ def test_a_network_on_a_table_is_as_good_as_gradient_boosting(tmp_path: Path) ->
     of_network = number_after("mean accuracy of the network", printed)
     assert of_network > 0.95 and of_network > number_after("mean accuracy of boosting", printed) - 0.02
     assert "the first tumour: malignant" in printed
+
+
+def test_a_classifier_of_texts_reads_in_order_where_a_bag_of_words_is_a_coin(tmp_path: Path) -> None:
+    printed = run_example("07_texts.py", folder=tmp_path)
+    assert number_after("bag of words: accuracy", printed) < 0.6
+    assert number_after("language model: perplexity", printed) < 3  # of 72 words
+    assert number_after("classifier: accuracy", printed) > 0.9
+    assert "The music was not dull but lovely. good" in printed
+    assert "The music was not lovely but dull. bad" in printed

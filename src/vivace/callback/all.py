@@ -55,6 +55,12 @@ from vivace.training.callbacks.progress import (
 from vivace.training.callbacks.recorder import (
     Recorder,
 )
+from vivace.training.callbacks.rnn import (
+    ModelResetter,
+    RNNCallback,
+    RNNRegularizer,
+    rnn_cbs,
+)
 from vivace.training.callbacks.schedule import (
     ParamScheduler,
 )
@@ -90,8 +96,11 @@ __all__ = [
     "MixHandler",
     "MixUp",
     "MixedPrecision",
+    "ModelResetter",
     "ParamScheduler",
     "ProgressCallback",
+    "RNNCallback",
+    "RNNRegularizer",
     "Recorder",
     "ReduceLROnPlateau",
     "SaveModelCallback",
@@ -104,4 +113,5 @@ __all__ = [
     "event",
     "mix_pairs",
     "paste_box",
+    "rnn_cbs",
 ]

@@ -19,7 +19,9 @@ from vivace.training.learner import Callbacks, Learner
 from vivace.training.losses import CrossEntropyLossFlat
 from vivace.training.optimizers import Adam
 
+from .attribution import find_embedding
 from .generate import decode_spec_tokens, generate
+from .huggingface import HFTokenizer
 from .models.core import LinearDecoder, SentenceEncoder, find_architecture, get_language_model, get_text_classifier
 from .models.huggingface import HFModel, hf_builder, hf_split, is_hugging_face, make_hf_model
 from .pretrained import (
@@ -36,6 +38,7 @@ from .pretrained import (
     tokenizer_of,
 )
 from .rules import BOS, PAD, UNK
+from .types import TensorText
 
 __all__ = ["LMLearner", "TextLearner", "language_model_learner", "text_classifier_learner"]
 
@@ -89,11 +92,7 @@ class TextLearner(Learner):
 
     @property
     def encoder(self) -> nn.Module:
-        """The part of the model that reads: what a language model and a classifier share.
-
-        Raises:
-            ArgumentError: the model is not an encoder and something on it.
-        """
+        """The part of the model that reads: what a language model and a classifier share."""
         return _encoder_of(self.model)
 
     def save_encoder(self, file: PathLike) -> Path:
@@ -169,7 +168,7 @@ class LMLearner(TextLearner):
             temperature: below 1 probable words become more probable, above 1 less.
             min_p: words that are less probable than this do not come.
             no_bar: accepted because scripts pass it: nothing is ever shown.
-            decoder: tokens to words.
+            decoder: tokens to words; a tokenizer of Hugging Face does this by itself.
             only_last_word: draw each word from the one before alone.
 
         Raises:
@@ -184,8 +183,10 @@ class LMLearner(TextLearner):
             self.model, ids, n_words, device=self.runtime.device, only_last_word=only_last_word, max_len=limit,
             banned=banned, min_p=min_p, temperature=temperature,
         )  # fmt: skip
-        tokens = [vocab[i] for i in ids if vocab[i] not in (BOS, PAD)]
         tokenizer = tokenizer_of(self.dls)
+        if isinstance(tokenizer, HFTokenizer):
+            return str(tokenizer.decodes(TensorText(torch.tensor(ids))))
+        tokens = [vocab[i] for i in ids if vocab[i] not in (BOS, PAD)]
         return " ".join(decoder(tokens)) if tokenizer is None else str(tokenizer.decode(decoder(tokens)))
 
     def get_preds(
@@ -280,6 +281,7 @@ def language_model_learner(
     }  # fmt: skip
     if is_hugging_face(arch):
         _refuse(config=config, pretrained_fnames=pretrained_fnames)
+        _check_tokenizer(dls, arch, pretrained)
         hf_model = make_hf_model(arch, "language_model", pad_idx=pad_idx_of(dls), pretrained=pretrained)
         return _on_hugging_face(LMLearner, dls, hf_model, splitter, pretrained, common)
     known = find_architecture(arch)
@@ -355,6 +357,7 @@ def text_classifier_learner(
     }  # fmt: skip
     if is_hugging_face(arch):
         _refuse(config=config, lin_ftrs=lin_ftrs, ps=ps, pretrained_fnames=pretrained_fnames)
+        _check_tokenizer(dls, arch, pretrained)
         hf_model = make_hf_model(
             arch, "classification", n_out, pad_idx=pad_idx_of(dls), pretrained=pretrained, y_range=y_range
         )
@@ -381,11 +384,27 @@ def _on_hugging_face(
     pretrained: bool,
     common: dict[str, Any],
 ) -> _AnyTextLearner:
+    n_words, n_known = len(text_vocab(dls)), find_embedding(model.encoder).num_embeddings
+    if n_words > n_known:
+        raise ArgumentError(
+            f"The data has {n_words} tokens and the model knows {n_known}: make the data with its own tokenizer "
+            "(tokenizer=…), or the model with that vocab_size."
+        )
     learn = learner_class(dls, model, alpha=0.0, beta=0.0, splitter=splitter or hf_split, **common)
     learn.builder = hf_builder(model)
     if pretrained:
         learn.freeze()
     return learn
+
+
+def _check_tokenizer(dls: Any, arch: Any, pretrained: bool) -> None:
+    """Refuse a trained model for data that another tokenizer has split: the numbers would mean other words."""
+    if pretrained and isinstance(arch, (str, os.PathLike)) and not isinstance(tokenizer_of(dls), HFTokenizer):
+        name = os.fspath(arch)
+        raise ArgumentError(
+            f"{name!r} knows the tokens of its own tokenizer, and these texts were split by another one: make the data "
+            f"with TextDataLoaders.from_df(..., tokenizer={name!r})."
+        )
 
 
 def _begin_trained(

@@ -77,7 +77,7 @@ def find_file(name: str | Path, folder: Path, suffixes: Sequence[str]) -> Path:
     Raises:
         DataError: there is none.
     """
-    candidates = [Path(name), folder / name, *(folder / f"{name}{suffix}" for suffix in suffixes)]
+    candidates = [*(folder / f"{name}{suffix}" for suffix in suffixes), folder / name, Path(name)]
     found = next((c for c in candidates if c.is_file()), None)
     if found is None:
         raise DataError(f"There is no file {name!r}: looked for {', '.join(str(c) for c in candidates)}.")

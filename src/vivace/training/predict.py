@@ -326,7 +326,7 @@ class _SharedEvaluation:
     def of(self, model: nn.Module) -> Iterator[None]:
         with self.lock:
             if not self.n_inside:
-                self.trained = [m for m in model.modules() if m.training]
+                self.trained = _in_training(model)
                 for module in self.trained:
                     module.training = False
             self.n_inside += 1
@@ -339,6 +339,17 @@ class _SharedEvaluation:
                     for module in self.trained:
                         module.training = True
                     self.trained = []
+
+
+def _in_training(model: nn.Module) -> list[nn.Module]:
+    """The modules in training mode. `model.modules()` would take a good part of what a prediction costs in all."""
+    found, waiting = [], [model]
+    while waiting:
+        module = waiting.pop()
+        if module.training:
+            found.append(module)
+        waiting += [child for child in module._modules.values() if child is not None]
+    return found
 
 
 _EVALUATIONS: WeakKeyDictionary[nn.Module, _SharedEvaluation] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError, ArgumentTypeError, BundleError, DownloadError
-from vivace.core.vision_shim import import_transformers
+from vivace.core.vision_shim import import_transformers, make_torchvision_importable
 from vivace.data.web import has_address
 from vivace.nn.activations import sigmoid_range
 
@@ -31,6 +31,9 @@ __all__ = [
     "is_hugging_face",
     "make_hf_model",
 ]
+
+# People who work with these models import transformers themselves; this costs milliseconds and imports nothing.
+make_torchvision_importable()
 
 Task = Literal["classification", "language_model"]
 
