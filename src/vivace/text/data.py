@@ -44,9 +44,6 @@ class TextBlock(TransformBlock):
         seq_len: tokens that the model reads at a time.
         backwards: read texts from their end.
         min_freq, max_vocab, special_toks: as for `make_vocab`.
-
-    Raises:
-        ArgumentError: a language model of a Hugging Face tokenizer; those are classifiers here.
     """
 
     def __init__(
