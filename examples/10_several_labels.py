@@ -32,7 +32,7 @@ def strip(numbers: np.ndarray) -> Image.Image:
 # A digit is either on training pictures or on those that validate.
 rows = []
 for name, is_valid, known in (("train", False, np.arange(1200)), ("valid", True, np.arange(1200, 1797))):
-    for i in range(1600 if name == "train" else 300):
+    for i in range(1200 if name == "train" else 300):
         numbers = rng.choice(known, size=rng.integers(2, 4), replace=False)
         strip(numbers).save(folder / f"{name}_{i}.png")
         labels = " ".join(sorted({str(digits.target[n]) for n in numbers}))
@@ -64,7 +64,7 @@ plt.savefig("several_labels_top_losses.png")
 
 # A table that is new, without labels; and the model on its own.
 learn.export("several_labels.pkl")
-loaded = load_learner("several_labels.pkl")
+loaded = load_learner(learn.path / "several_labels.pkl")
 file = folder / "valid_0.png"
 labels, _, probabilities = loaded.predict(file)
 print(f"{file.name}: {list(labels)}, sure of the least sure: {probabilities[[int(v) for v in labels]].min():.2f}")

@@ -20,10 +20,10 @@ codes = ["background", "disc", "square", "triangle"]
 
 def scene() -> tuple[Image.Image, Image.Image]:
     """One shape of each kind, in colours that say nothing, and the mask: at each pixel the number of its class."""
-    picture = Image.fromarray(rng.integers(0, 90, (61, 75, 3)).astype(np.uint8))
+    picture = Image.fromarray(rng.integers(0, 90, (45, 60, 3)).astype(np.uint8))
     mask = Image.new("L", picture.size)
     for number in rng.permutation([1, 2, 3]):
-        x, y, side = int(rng.integers(2, 50)), int(rng.integers(2, 36)), int(rng.integers(14, 24))
+        x, y, side = int(rng.integers(2, 40)), int(rng.integers(2, 26)), int(rng.integers(14, 20))
         corners = (x, y, x + side, y + side)
         for canvas, fill in ((picture, tuple(rng.integers(100, 255, 3).tolist())), (mask, int(number))):
             draw = ImageDraw.Draw(canvas)
@@ -36,7 +36,7 @@ def scene() -> tuple[Image.Image, Image.Image]:
     return picture, mask
 
 
-for i in range(240):
+for i in range(200):
     picture, mask = scene()
     picture.save(folder / "images" / f"{i:03}.png")
     mask.save(folder / "masks" / f"{i:03}.png")
@@ -48,14 +48,14 @@ dls = SegmentationDataLoaders.from_label_func(
     lambda file: folder / "masks" / file.name,
     codes=codes,
     seed=42,
-    batch_tfms=aug_transforms(flip_vert=True, max_lighting=0.1),  # the masks move with their pictures
-    bs=16,
+    batch_tfms=aug_transforms(max_rotate=5, max_warp=0.1),  # the masks move with their pictures
+    bs=8,
 )
 dls.show_batch(max_n=4)
 plt.savefig("shapes_batch.png")
 
-learn = unet_learner(dls, "test_resnet", pretrained=False, metrics=[foreground_acc, JaccardCoeffMulti(), DiceMulti()])
-learn.fit_one_cycle(12, 5e-3)
+learn = unet_learner(dls, "test_efficientnet", pretrained=False, metrics=[foreground_acc, JaccardCoeffMulti(), DiceMulti()])
+learn.fit_one_cycle(12, 1e-2)
 
 learn.show_results(max_n=3)
 plt.savefig("shapes_results.png")
@@ -67,7 +67,7 @@ interp.plot_confusion_matrix()
 plt.savefig("shapes_confusion.png")
 
 learn.export("shapes.pkl")
-mask, classes, probabilities = load_learner("shapes.pkl").predict(folder / "images" / "000.png")
+mask, classes, probabilities = load_learner(learn.path / "shapes.pkl").predict(folder / "images" / "000.png")
 found = sorted({mask.codes[number] for number in classes.unique()})
 print(f"000.png: {tuple(mask.shape)} pixels, probabilities {tuple(probabilities.shape)}, with {', '.join(found)}")
 print(f"Dice {learn.recorder.values[-1][4]:.4f}")

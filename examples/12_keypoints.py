@@ -15,13 +15,13 @@ from vivace.vision.all import *
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "arrows")
 folder.mkdir(parents=True, exist_ok=True)
 rng = np.random.default_rng(0)
-SIZE = 64
+SIZE = 48
 
 
 def arrow() -> tuple[Image.Image, list[tuple[float, float]]]:
     """An arrow anywhere and any way, and its (x, y): tip, tail, in pixels."""
-    angle, length = rng.uniform(0, 2 * math.pi), rng.uniform(20, 32)
-    middle = rng.uniform(18, SIZE - 18, 2)
+    angle, length = rng.uniform(0, 2 * math.pi), rng.uniform(16, 26)
+    middle = rng.uniform(15, SIZE - 15, 2)
     way = np.array([math.cos(angle), math.sin(angle)])
     tip, tail, across = middle + way * length / 2, middle - way * length / 2, np.array([-way[1], way[0]])
     picture = Image.fromarray(rng.integers(0, 100, (SIZE, SIZE, 3)).astype(np.uint8))
@@ -29,11 +29,11 @@ def arrow() -> tuple[Image.Image, list[tuple[float, float]]]:
     colour = tuple(rng.integers(130, 255, 3).tolist())
     draw.line([*tail, *(tip - way * 5)], fill=colour, width=3)
     draw.polygon([tuple(p) for p in (tip, tip - way * 9 + across * 6, tip - way * 9 - across * 6)], fill=colour)
-    return picture, [tuple(tip), tuple(tail)]
+    return picture, [(float(x), float(y)) for x, y in (tip, tail)]
 
 
 points = {}
-for i in range(900):
+for i in range(600):
     picture, points[f"{i:03}.png"] = arrow()
     picture.save(folder / f"{i:03}.png")
 
@@ -57,7 +57,7 @@ def pixel_error(predicted: Tensor, actual: Tensor) -> Tensor:
 
 
 learn = vision_learner(dls, "test_resnet", pretrained=False, y_range=(-1.1, 1.1), ps=0.0, metrics=pixel_error)
-learn.fit_one_cycle(20, 1e-2)
+learn.fit_one_cycle(18, 1e-2)
 
 learn.show_results(max_n=4)
 plt.savefig("arrows_results.png")
@@ -66,6 +66,6 @@ plt.savefig("arrows_top_losses.png")
 
 learn.export("arrows.pkl")
 file = dls.valid_ds.items[0]
-found, _, _ = load_learner("arrows.pkl").predict(file)
-print(f"{file.name}: tip at {points[file.name][0]}, found at {[round(v, 1) for v in found[0].tolist()]}")
+found, _, _ = load_learner(learn.path / "arrows.pkl").predict(file)
+print(f"{file.name}: tip at {[round(v, 1) for v in points[file.name][0]]}, found at {[round(v, 1) for v in found[0].tolist()]}")
 print(f"pixel error {learn.recorder.values[-1][2]:.3f}")

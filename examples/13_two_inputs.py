@@ -78,9 +78,9 @@ plt.savefig("pairs_results.png")
 ClassificationInterpretation.from_learner(learn).plot_top_losses(6)
 plt.savefig("pairs_top_losses.png")
 
-# Your type and your model are code of yours: say that you trust the one, and bring the other.
+# Your type is code of yours: say that you trust it. The model was recorded, so it needs no class.
 learn.export("pairs.pkl")
-loaded = load_learner("pairs.pkl", model=SameOrNot(), trust=["__main__"])
+loaded = load_learner(learn.path / "pairs.pkl", trust=["__main__"])
 answer, _, probabilities = loaded.predict(valid[0][:2])
 print(f"{digits.target[valid[0][0]]} and {digits.target[valid[0][1]]}: {answer} ({probabilities.max():.1%})")
 print(f"accuracy {learn.recorder.values[-1][2]:.4f}")

@@ -18,7 +18,7 @@ for name in ("noisy", "clean"):
     (folder / name).mkdir(parents=True, exist_ok=True)
 rng = np.random.default_rng(0)
 
-for i in range(240):
+for i in range(200):
     clean = Image.new("RGB", (64, 48), tuple(rng.integers(0, 120, 3).tolist()))
     draw = ImageDraw.Draw(clean)
     for _ in range(5):
@@ -37,7 +37,7 @@ block = DataBlock(
     splitter=RandomSplitter(seed=42),
     batch_tfms=[Flip(), *aug_transforms(max_rotate=0, max_zoom=1, max_warp=0, max_lighting=0, flip_vert=True)],
 )
-dls = block.dataloaders(folder / "noisy", bs=16)
+dls = block.dataloaders(folder / "noisy", bs=8)
 dls.show_batch(max_n=2)
 plt.savefig("noisy_batch.png")
 
@@ -49,7 +49,7 @@ def decibels(predicted: Tensor, actual: Tensor) -> Tensor:
 
 before = float(decibels(*[plain_tensor(part) for part in dls.valid.one_batch()]))
 
-learn = unet_learner(dls, "test_resnet", pretrained=False, y_range=(0, 1), metrics=decibels)
+learn = unet_learner(dls, "test_efficientnet", pretrained=False, y_range=(0, 1), metrics=decibels)
 print("outputs:", learn.model(dls.one_batch()[0]).shape[1], "loss:", learn.loss_func)
 learn.fit_one_cycle(12, 1e-2)
 
@@ -59,7 +59,7 @@ Interpretation.from_learner(learn).plot_top_losses(3)
 plt.savefig("noisy_top_losses.png")
 
 learn.export("denoise.pkl")
-picture, _, _ = load_learner("denoise.pkl").predict(folder / "noisy" / "000.png")
+picture, _, _ = load_learner(learn.path / "denoise.pkl").predict(folder / "noisy" / "000.png")
 picture.show()
 plt.savefig("denoised.png")
 print(f"noisy {before:.2f} dB, cleaned {learn.recorder.values[-1][2]:.2f} dB")

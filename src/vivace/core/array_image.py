@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -55,16 +56,18 @@ class ArrayImage(PILImage):
         if isinstance(fn, cls):
             return fn.copy()
         if isinstance(fn, Tensor):
-            return cls.from_pixels(_channels_last(fn.detach().cpu().as_subclass(Tensor).numpy()))
+            return cls._of_array(_channels_last(fn.detach().cpu().as_subclass(Tensor).numpy()))
         if isinstance(fn, np.ndarray):
-            return cls.from_pixels(_channels_last(fn))
-        return cls.from_pixels(_of_picture(fn) if isinstance(fn, Image.Image) else _read(fn))
+            return cls._of_array(_channels_last(fn))
+        return cls._of_array(_of_picture(fn) if isinstance(fn, Image.Image) else _read(fn))
 
     @classmethod
     def from_pixels(cls, value: Any) -> Any:
         """Return an array `(height, width[, channels])` as such a picture; anything else as it is."""
-        if not isinstance(value, np.ndarray):
-            return value
+        return cls._of_array(value) if isinstance(value, np.ndarray) else value
+
+    @classmethod
+    def _of_array(cls, value: npt.NDArray[Any]) -> Self:
         pixels = _as_floats(value if value.ndim == 3 else value[..., None])
         return cls._stacked([Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(pixels.shape[-1])])
 
@@ -106,7 +109,7 @@ class ArrayImage(PILImage):
         pixels = self.pixels
         return {"shape": pixels.shape, "typestr": pixels.dtype.str, "version": 3, "data": pixels.tobytes()}
 
-    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
+    def show(self, ctx: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
         """Draw the first three channels, stretched to what they hold, on `ctx`, and return the axes."""
         return TensorChannels(self.pixels.transpose(2, 0, 1)).show(ctx=ctx, **kwargs)
 
@@ -172,7 +175,8 @@ def _source(fn: Any) -> Any:
 
 def _read_tiff(fn: Any, name: str) -> npt.NDArray[Any]:
     try:
-        with Image.open(_source(fn)) as image:
+        with warnings.catch_warnings(), Image.open(_source(fn)) as image:
+            warnings.simplefilter("ignore")  # about tags that nobody needs; what matters is an error
             if getattr(image, "n_frames", 1) == 1 and image.mode in ("RGB", "RGBA", "CMYK"):
                 image.load()  # Pillow cuts 16-bit colours off to 8
                 bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
@@ -190,7 +194,7 @@ def _read_tiff(fn: Any, name: str) -> npt.NDArray[Any]:
 
 def _with_tifffile(fn: Any, name: str) -> npt.NDArray[Any]:
     try:
-        import tifffile
+        import tifffile  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
         raise MissingPackageError(
             f"{name or 'This TIFF'} has a layout that Pillow cannot read (more than 4 channels in a pixel, or 16-bit "

@@ -181,7 +181,12 @@ class TensorBBox(TensorPoint):
             if right > left and bottom > top:
                 ax.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, lw=2))
                 if label is not None:
-                    at = {"va": "bottom", "color": "black", "fontsize": 8, "bbox": {"fc": colour, "lw": 0, "pad": 1}}
+                    at: dict[str, Any] = {
+                        "va": "bottom",
+                        "color": "black",
+                        "fontsize": 8,
+                        "bbox": {"fc": colour, "lw": 0, "pad": 1},
+                    }
                     ax.text(left, top, str(label), **at)
         return ax
 
@@ -269,7 +274,7 @@ def plain_tensor(x: T) -> T:
     if isinstance(x, TensorBase):
         return x.as_subclass(Tensor)  # type: ignore[return-value]
     if isinstance(x, tuple):
-        return type(x)(plain_tensor(o) for o in x) if is_sample(x) else x  # type: ignore[return-value]
+        return type(x)(plain_tensor(o) for o in x) if is_sample(x) else x
     if isinstance(x, list):
         return [plain_tensor(o) for o in x]  # type: ignore[return-value]
     if isinstance(x, dict):

@@ -63,7 +63,10 @@ def _is_picture(part: Any) -> bool:
 
 
 def sample_panels(sample: Sequence[Any]) -> list[Panel]:
-    """Return what to draw of a decoded sample: each picture on axes of its own; masks, points, boxes and titles on those of the first."""
+    """Return what to draw of a decoded sample.
+
+    Each picture has axes of its own; masks, points, boxes and titles go on those of the first.
+    """
     panels = [Panel([(part, {})]) for part in sample if _is_picture(part)] or [Panel([])]
     panels[0].parts.extend(_plain_parts([part for part in sample if not _is_picture(part)]))
     return panels
@@ -72,15 +75,13 @@ def sample_panels(sample: Sequence[Any]) -> list[Panel]:
 def _plain_parts(parts: Sequence[Any], **of_boxes: Any) -> list[tuple[Any, dict[str, Any]]]:
     """Parts with their options; the labels of boxes are written at them."""
     boxes = next((p for p in parts if isinstance(p, TensorBBox)), None)
-    out: list[tuple[Any, dict[str, Any]]] = []
-    for part in parts:
-        if boxes is not None and isinstance(part, MultiCategory) and len(part) == len(boxes):
-            continue
-        labels = next(
-            (p for p in parts if isinstance(p, MultiCategory) and boxes is part and len(p) == len(part)), None
-        )
-        out.append((part, {"labels": labels, **of_boxes} if isinstance(part, TensorBBox) else {}))
-    return out
+    n_boxes = -1 if boxes is None else len(boxes)
+    labels = next((p for p in parts if isinstance(p, MultiCategory) and len(p) == n_boxes), None)
+    return [
+        (part, {"labels": labels, **of_boxes} if part is boxes else {})
+        for part in parts
+        if labels is None or part is not labels
+    ]
 
 
 def result_panels(target: Sequence[Any], predicted: Sequence[Any], n_inp: int, *, with_input: bool) -> list[Panel]:
@@ -92,7 +93,7 @@ def result_panels(target: Sequence[Any], predicted: Sequence[Any], n_inp: int, *
     inputs, wanted, found = list(target[:n_inp]), list(target[n_inp:]), list(predicted[n_inp:])
     pictures = [part for part in inputs if _is_picture(part)]
     if any(isinstance(part, TensorMask) for part in wanted):
-        first = [(part, {}) for part in pictures[:1]]
+        first: list[tuple[Any, dict[str, Any]]] = [(part, {}) for part in pictures[:1]]
         both = [Panel([*first, *_plain_parts(wanted)], "Target"), Panel([*first, *_plain_parts(found)], "Prediction")]
         return [Panel(first, "Input"), *both] if with_input else both
     if any(_is_picture(part) for part in wanted):

@@ -65,8 +65,8 @@ class AddMaskCodes(Transform):
         if n_pixels:
             values = ", ".join(map(str, list(n_pixels)[:5]))
             raise DataError(
-                f"The mask {o.filename or 'of this item'} holds {values} in {sum(n_pixels.values())} pixels, and classes "
-                f"are 0 to {self._first_refused - 1}: give codes for all values, or leave such pixels out of the loss, "
+                f"The mask {o.filename or 'of this item'} holds {values} in {sum(n_pixels.values())} pixels; classes "
+                f"are 0 to {self._first_refused - 1}. Give codes for all values, or leave such pixels out of the loss: "
                 f"loss_func=CrossEntropyLossFlat(axis=1, ignore_index={max(n_pixels)}). A mask in black and white (0 "
                 "and 255) needs batch_tfms=IntToFloatTensor(div_mask=255)."
             )
