@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -55,19 +56,18 @@ class ArrayImage(PILImage):
         if isinstance(fn, cls):
             return fn.copy()
         if isinstance(fn, Tensor):
-            pixels = _channels_last(fn.detach().cpu().as_subclass(Tensor).numpy())
-        elif isinstance(fn, np.ndarray):
-            pixels = _channels_last(fn)
-        else:
-            pixels = _of_picture(fn) if isinstance(fn, Image.Image) else _read(fn)
-        made: Self = cls.from_pixels(pixels)
-        return made
+            return cls._of_array(_channels_last(fn.detach().cpu().as_subclass(Tensor).numpy()))
+        if isinstance(fn, np.ndarray):
+            return cls._of_array(_channels_last(fn))
+        return cls._of_array(_of_picture(fn) if isinstance(fn, Image.Image) else _read(fn))
 
     @classmethod
     def from_pixels(cls, value: Any) -> Any:
         """Return an array `(height, width[, channels])` as such a picture; anything else as it is."""
-        if not isinstance(value, np.ndarray):
-            return value
+        return cls._of_array(value) if isinstance(value, np.ndarray) else value
+
+    @classmethod
+    def _of_array(cls, value: npt.NDArray[Any]) -> Self:
         pixels = _as_floats(value if value.ndim == 3 else value[..., None])
         return cls._stacked([Image.fromarray(np.ascontiguousarray(pixels[..., i])) for i in range(pixels.shape[-1])])
 
@@ -175,15 +175,18 @@ def _source(fn: Any) -> Any:
 
 def _read_tiff(fn: Any, name: str) -> npt.NDArray[Any]:
     try:
-        with Image.open(_source(fn)) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(_source(fn)) as image:  # about tags nobody needs
             if getattr(image, "n_frames", 1) == 1 and image.mode in ("RGB", "RGBA", "CMYK"):
                 image.load()  # Pillow cuts 16-bit colours off to 8
                 bits = image.tag_v2.get(258, (8,))  # type: ignore[attr-defined]
                 if max(bits if isinstance(bits, tuple) else (bits,)) > 8:
                     return _with_tifffile(fn, name)
             pages = [_of_picture(page) for page in ImageSequence.Iterator(image)]
-    except UnidentifiedImageError:
-        return _with_tifffile(fn, name)
+    except UnidentifiedImageError as error:
+        try:
+            return _with_tifffile(fn, name)
+        except MissingPackageError as missing:
+            raise DataError(f"{name or 'The TIFF'} is damaged, unless this helps: {missing}") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"{name or 'The TIFF'} is damaged or incomplete ({error}).") from error
     if len({page.shape[:2] for page in pages}) > 1:
@@ -193,7 +196,7 @@ def _read_tiff(fn: Any, name: str) -> npt.NDArray[Any]:
 
 def _with_tifffile(fn: Any, name: str) -> npt.NDArray[Any]:
     try:
-        import tifffile
+        import tifffile  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
         raise MissingPackageError(
             f"{name or 'This TIFF'} has a layout that Pillow cannot read (more than 4 channels in a pixel, or 16-bit "

@@ -228,7 +228,9 @@ def _from_array(x: np.ndarray[Any, Any]) -> Image.Image:
 
 
 def _converted(image: Image.Image, mode: str | None) -> Image.Image:
-    """The picture in this mode. 16-bit values are scaled to 8 bits, where Pillow would cut them off."""
+    """The picture in this mode (None: as it is); 16-bit values are scaled to 8 bits, where Pillow cuts them off."""
+    if mode is None:
+        return image
     if image.mode in ("I;16", "I;16L", "I;16B", "I"):
         values = np.asarray(image).astype(np.int64)
         if values.max(initial=0) > 255:
@@ -239,7 +241,7 @@ def _converted(image: Image.Image, mode: str | None) -> Image.Image:
         image = _from_array(values if values.max(initial=0) <= 1 else values / 255)
     elif image.mode == "P" and mode == "RGB" and "transparency" in image.info:
         image = image.convert("RGBA")
-    return image if mode is None or image.mode == mode else image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 class _Decoding(threading.local):

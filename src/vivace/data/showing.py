@@ -90,16 +90,13 @@ def sample_panels(sample: Sequence[Any]) -> list[Panel]:
 def _plain_parts(parts: Sequence[Any], **of_boxes: Any) -> list[tuple[Any, dict[str, Any]]]:
     """Parts with their options; the labels of boxes are written at them."""
     boxes = next((p for p in parts if isinstance(p, TensorBBox)), None)
-    out: list[tuple[Any, dict[str, Any]]] = []
-    for part in parts:
-        if boxes is not None and isinstance(part, MultiCategory) and len(part) == len(boxes):
-            continue
-        if not isinstance(part, TensorBBox):
-            out.append((part, {}))
-            continue
-        labels = (p for p in parts if isinstance(p, MultiCategory) and boxes is part and len(p) == len(part))
-        out.append((part, {"labels": next(labels, None), **of_boxes}))
-    return out
+    n_boxes = -1 if boxes is None else len(boxes)
+    labels = next((p for p in parts if isinstance(p, MultiCategory) and len(p) == n_boxes), None)
+    return [
+        (part, {"labels": labels, **of_boxes} if part is boxes else {})
+        for part in parts
+        if labels is None or part is not labels
+    ]
 
 
 def result_panels(target: Sequence[Any], predicted: Sequence[Any], n_inp: int, *, with_input: bool) -> list[Panel]:

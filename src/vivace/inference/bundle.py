@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from vivace import __version__
 from vivace.core.basics import noop
+from vivace.core.device import to_device
 from vivace.core.errors import BundleError, DataError, UnsafeFileError
 from vivace.core.files import atomic_write
 from vivace.core.types import plain_tensor
@@ -36,7 +37,7 @@ from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
 from .limits import check_pixels, refuse_large_results, weights_bound
-from .program import CONSTANT_PREFIX, read_program, write_program
+from .program import CONSTANT_PREFIX, Input, read_program, write_program
 from .spec import call_checked, find_class, from_json, make_module, make_transform, module_spec, to_json, transform_spec
 
 __all__ = ["export", "load_learner", "read_manifest"]
@@ -100,7 +101,7 @@ def _record(
     """The steps of a model of the user's own class; its constants are added to the weights."""
     name = type(learn.model).__name__
     device = next((p.device for p in learn.model.parameters()), torch.device("cpu"))
-    inputs = [check[name].to(device) for name in sorted(check) if name.startswith(f"{_CHECK}input.")]
+    inputs = to_device(_inputs_of(check), device)
     try:
         if not inputs:
             raise BundleError("there is no sample of what goes into it (no validation data).")
@@ -233,28 +234,51 @@ def _self_check(learn: Learner, manifest: dict[str, Any]) -> dict[str, Tensor]:
     out = _answer(learn.model, inputs)
     if not isinstance(out, Tensor):
         return {}
-    return {f"{_CHECK}input.{i}": x.clone() for i, x in enumerate(inputs)} | {
-        f"{_CHECK}output": plain_tensor(out).cpu().contiguous()
-    }
+    named = {f"{_CHECK}output": plain_tensor(out).cpu().contiguous()}
+    for i, part in enumerate(inputs):
+        members = [("", part)] if isinstance(part, Tensor) else [(f".{j}", member) for j, member in enumerate(part)]
+        named |= {f"{_CHECK}input.{i}{ending}": member.clone() for ending, member in members}
+    return named
 
 
-def _answer(model: nn.Module, inputs: Sequence[Tensor]) -> Any:
+def _answer(model: nn.Module, inputs: Sequence[Input]) -> Any:
     """What the model makes of these inputs alone: one that keeps a state from batch to batch begins and ends anew."""
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     reset = getattr(model, "reset", noop)
     reset()
     with torch.no_grad():
-        out = model(*(x.to(device) for x in inputs))
+        out = model(*to_device(inputs, device))
     reset()
     return out
 
 
-def _sample(learn: Learner, n_inp: int) -> list[Tensor]:
+def _inputs_of(check: dict[str, Tensor]) -> list[Input]:
+    """The stored sample as the model takes it: `input.0` is a tensor, `input.0.0` and `input.0.1` make a tuple."""
+    parts: dict[int, list[tuple[int, Tensor]]] = {}
+    for name, tensor in check.items():
+        if name.startswith(f"{_CHECK}input."):
+            part, _, member = name.removeprefix(f"{_CHECK}input.").partition(".")
+            if not part.isdecimal() or not (member or "0").isdecimal():
+                raise BundleError(f"The stored sample has a part of the name {name!r}, which vivace does not write.")
+            parts.setdefault(int(part), []).append((int(member or -1), tensor))
+    found = [sorted(parts[i], key=lambda pair: pair[0]) for i in sorted(parts)]
+    return [p[0][1] if p[0][0] == -1 else tuple(tensor for _, tensor in p) for p in found]
+
+
+def _first_row(part: Any) -> Any:
+    """The first of a batch of tensors or of groups of them; None for anything else."""
+    if isinstance(part, Tensor):
+        return plain_tensor(part)[:1].cpu().contiguous()
+    members = tuple(_first_row(member) for member in part) if isinstance(part, tuple) else ()
+    return members if members and all(isinstance(member, Tensor) for member in members) else None
+
+
+def _sample(learn: Learner, n_inp: int) -> list[Input]:
     try:
         batch = tuple(learn.dls.loaders[-1].one_batch())
     except (DataError, AttributeError, IndexError, StopIteration):
         batch = learn.sample or ()
-    return [plain_tensor(x)[:1].cpu().contiguous() for x in batch[:n_inp] if isinstance(x, Tensor)]
+    return [row for row in map(_first_row, batch[:n_inp]) if row is not None]
 
 
 # ---------------------------------------------------------------------- reading
@@ -409,7 +433,7 @@ def load_learner(
     dls = _make_loaders(manifest, trust)
     learner_class = find_class(manifest.get("learner") or _class_name(Learner), (Learner,))
     learn: Learner = learner_class(dls, made, loss_func=_make_loss(manifest.get("loss")), path=path.parent)
-    learn.sample = tuple(samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")) or None
+    learn.sample = tuple(_inputs_of(samples)) or None
     if "builder" in manifest["model"]:  # so that it can be exported again
         learn.builder = {"builder": manifest["model"]["builder"], "args": from_json(manifest["model"].get("args", {}))}
     learn.to("cpu" if cpu else learn.runtime.device)
@@ -547,7 +571,7 @@ def _make_inputs(spec: Any, trust: Sequence[str]) -> PortableInputs:
 
 
 def _check(path: Path, learn: Learner, samples: dict[str, Tensor], *, is_users: bool) -> None:
-    inputs = [samples[k] for k in sorted(samples) if k.startswith(f"{_CHECK}input.")]
+    inputs = _inputs_of(samples)
     wanted = samples.get(f"{_CHECK}output")
     if wanted is None or not inputs:
         return

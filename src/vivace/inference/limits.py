@@ -15,7 +15,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from vivace.core.errors import UnsafeFileError
 from vivace.core.memory import available_memory
@@ -67,7 +67,7 @@ def check_pixels(size: Any) -> None:
         raise UnsafeFileError(f"The manifest wants pictures of the size {size}, larger than any model takes.")
 
 
-def refuse_large_results(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def refuse_large_results(model: nn.Module, inputs: tuple[Any, ...]) -> None:
     """Walk through a model without computing it, and refuse one of whose results does not fit into memory.
 
     What cannot be walked through like this (control flow that depends on values) is let pass.
@@ -77,7 +77,7 @@ def refuse_large_results(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     """
     named = chain(model.named_parameters(), model.named_buffers())
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in named}
-    given = tuple(torch.empty_like(x, device="meta") for x in inputs)
+    given = tree_map(lambda x: torch.empty_like(x, device="meta"), inputs)
     try:
         with torch.no_grad(), _Watch(available_memory()):
             torch.func.functional_call(model, shapes, given)

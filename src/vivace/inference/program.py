@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vivace.core.device import apply
 from vivace.core.errors import BundleError, UnsafeFileError
 
 __all__ = ["Program", "read_program", "write_program"]
@@ -57,24 +58,27 @@ _LEFT_OUT = {
 
 
 # ---------------------------------------------------------------------- writing
-def write_program(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
+Input = Tensor | tuple[Tensor, ...]
+
+
+def write_program(model: nn.Module, inputs: Sequence[Input]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return a model, in evaluation mode, as JSON, and the constants that are not in its state_dict.
 
     Args:
-        model: takes tensors whose first dimension is the batch, and returns one tensor.
+        model: takes tensors (or tuples of them) whose first dimension is the batch, and returns one tensor.
         inputs: a sample of each.
 
     Raises:
         BundleError: the model cannot be recorded; the message says why.
     """
-    several = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)  # one could be taken for a constant
+    several = tuple(apply(lambda x: torch.cat([x, x]) if len(x) == 1 else x, x) for x in inputs)  # 1: a constant?
     batch = torch.export.Dim("batch")
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             # the names in `dynamic_shapes` are forward's, so they are given as one tuple for its positional arguments
-            shapes = tuple({0: batch} for _ in several)
-            exported = torch.export.export(_Positional(model, len(several)), (several,), dynamic_shapes=(shapes,))
+            shapes = apply(lambda _: {0: batch}, several)
+            exported = torch.export.export(_Positional(model), (several,), dynamic_shapes=(shapes,))
             exported = exported.run_decompositions()
     except Exception as error:  # torch.export raises anything
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -85,11 +89,11 @@ def write_program(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[dict[str,
 class _Positional(nn.Module):
     """Takes the inputs as one tuple."""
 
-    def __init__(self, model: nn.Module, n_inputs: int) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.n_inputs = model, n_inputs
+        self.model = model
 
-    def forward(self, inputs: tuple[Tensor, ...]) -> Any:
+    def forward(self, inputs: tuple[Input, ...]) -> Any:
         return self.model(*inputs)
 
 
@@ -201,16 +205,17 @@ class Program(nn.Module):
         else:
             owner.register_buffer(last, tensors[name])
 
-    def forward(self, *given: Tensor) -> Tensor:
+    def forward(self, *given: Input) -> Tensor:
         """Compute the output of the original model."""
         n_inputs = sum(one["kind"] == "input" for one in self.inputs)
-        if len(given) != n_inputs:
-            raise BundleError(f"This model takes {n_inputs} inputs; got {len(given)}.")
-        taken = iter(given)
+        tensors = [tensor for part in given for tensor in (part if isinstance(part, tuple) else (part,))]
+        if len(tensors) != n_inputs:
+            raise BundleError(f"This model takes {n_inputs} inputs; got {len(tensors)}.")
+        taken = iter(tensors)
         values: list[Any] = [
             next(taken).contiguous() if one["kind"] == "input" else self._tensor(one) for one in self.inputs
         ]
-        device = given[0].device
+        device = tensors[0].device
         for number, (function, args, kwargs) in enumerate(self.steps):
             named = {k: _resolve(v, values, device) for k, v in kwargs.items()}
             values.append(function(*_resolve(args, values, device), **named))

@@ -64,9 +64,10 @@ class SegmentationInterpretation(Interpretation):
 
         Pixels that are of no class (such as 255) are left out.
         """
-        pairs = zip(self.targs, self.decoded, strict=True)  # one by one: as int64 all masks would take 8 times as much
-        counts = [confusion_counts(target, found, len(self.vocab)) for target, found in pairs]
-        return np.asarray(np.sum(counts, axis=0), dtype=np.int64)
+        counts = np.zeros((len(self.vocab), len(self.vocab)), dtype=np.int64)
+        for target, found in zip(self.targs, self.decoded, strict=True):  # as int64 all would take 8 times as much
+            counts += confusion_counts(target, found, len(self.vocab))
+        return counts
 
     def plot_confusion_matrix(
         self,
@@ -78,7 +79,7 @@ class SegmentationInterpretation(Interpretation):
         figsize: tuple[float, float] | None = None,
         dpi: float | None = None,
     ) -> Any:
-        """Draw the confusion matrix, by default in fractions of each actual class, and return the figure.
+        """Draw the confusion matrix, by default in fractions of each actual class, and return its axes.
 
         The arguments are those of `ClassificationInterpretation.plot_confusion_matrix`.
         """

@@ -73,7 +73,7 @@ class Learner:
     loss: Any = None  # a scalar on the device; None until this batch has one
     loss_grad: Any = None  # what is differentiated
     final_record: Any = None
-    sample: tuple[Tensor, ...] | None = None  # what goes into the model, in a Learner that was loaded without data
+    sample: tuple[Any, ...] | None = None  # what goes into the model, in a Learner that was loaded without data
     builder: dict[str, Any] | None = None  # how an exported model is built again: {"builder": name, "args": {...}}
     recorder: Recorder
 

@@ -157,7 +157,8 @@ def create_encoder(
     if hasattr(network, "forward_intermediates"):
         is_fixed = bool((getattr(network, "pretrained_cfg", None) or {}).get("fixed_input_size"))
         if is_fixed and hasattr(network, "set_input_size"):
-            network.set_input_size(img_size=rounded_up(size, MULTIPLE))
+            set_input_size: Any = network.set_input_size
+            set_input_size(img_size=rounded_up(size, MULTIPLE))
         return MapsEncoder(network)
     return MapsEncoder(_features_only(arch, pretrained, weights, n_in))
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from vivace.core.errors import DataError
-from vivace.core.image import load_image
+from vivace.core.image import PILImageBW, load_image
 
 __all__ = ["FileFacts", "Source", "perceptual_hash", "scan_files"]
 
@@ -94,7 +94,7 @@ def _look(source: Source) -> FileFacts:
     try:
         known |= _header(content)
         picture = load_image(content)
-        small = np.asarray(_on_white(picture).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))
+        small = np.asarray(PILImageBW.create(_on_white(picture)).resize((SIDE, SIDE), Image.Resampling.BOX))
     except (DataError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         reason = str(error).removeprefix("<bytes> ").partition(": remove it")[0]
         return FileFacts(source, error="is empty (0 bytes)" if not content else reason, **known)

@@ -195,7 +195,7 @@ def _interpolate(
         pixels = downscale(images[at].to(working), *factors)
         grid = sampling_grid(matrices[chosen], (out.shape[-2], out.shape[-1]), align_corners, pixels)
         moved = F.grid_sample(pixels, grid, mode=mode, padding_mode=pad_mode, align_corners=align_corners)
-        out[at] = moved if out.is_floating_point() else moved.round_()
+        out[at] = (moved if out.is_floating_point() else moved.round_()).to(out.dtype)
 
     for_rows(images, len(numbers), fill)
 
