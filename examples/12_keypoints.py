@@ -67,7 +67,6 @@ plt.savefig("arrows_top_losses.png")
 learn.export("arrows.pkl")
 file = dls.valid_ds.items[0]
 found, _, _ = load_learner(learn.path / "arrows.pkl").predict(file)
-print(
-    f"{file.name}: tip at {[round(v, 1) for v in points[file.name][0]]}, found at {[round(v, 1) for v in found[0].tolist()]}"
-)
+tip, found_tip = ([round(v, 1) for v in point] for point in (points[file.name][0], found[0].tolist()))
+print(f"{file.name}: tip at {tip}, found at {found_tip}")
 print(f"pixel error {learn.recorder.values[-1][2]:.3f}")
