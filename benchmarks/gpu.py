@@ -20,22 +20,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
+from photos import write_photos
 from torch import nn
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": None}
 _WARM_UP = 3
-
-
-def write_photos(folder: Path, n: int) -> list[Path]:
-    """Write JPEG files of two classes with the size and roughness of photos."""
-    rng = np.random.default_rng(0)
-    for number in range(n):
-        coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
-        coarse.resize((500, 375), Image.Resampling.BICUBIC).save(folder / f"{'ab'[number % 2]}_{number:05d}.jpg")
-    return sorted(folder.glob("*.jpg"))
 
 
 class OneBatch:

@@ -19,17 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
-
-def make_photos(folder: Path, n: int = 64) -> Path:
-    """Write pictures of the size and roughness of photos."""
-    rng = np.random.default_rng(0)
-    for number in range(n):
-        coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
-        coarse.resize((500, 375), Image.Resampling.BICUBIC).save(folder / f"{'Aa'[number % 2]}_{number}.jpg")
-    return folder
+from photos import write_photos
 
 
 def link(photos: Path, folder: Path, n: int) -> list[Path]:
@@ -92,7 +82,9 @@ def main() -> None:
         print(json.dumps(measure(task, arguments.photos, int(count))))
         return
     with tempfile.TemporaryDirectory() as folder:
-        photos = arguments.photos or make_photos(Path(folder))
+        photos = arguments.photos or Path(folder)
+        if arguments.photos is None:
+            write_photos(photos, 64)
         print("| task | photos | MB before | MB after | MB at most | photos/s |")
         print("|---|---|---|---|---|---|")
         for task, count in itertools.product(("get_preds", "interpretation"), arguments.counts.split(",")):

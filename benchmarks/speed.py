@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from photos import write_photos
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
@@ -25,15 +26,6 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from vivace.vision import all as v
 
 Pair = tuple[Callable[[], float], Callable[[], float]]  # each does the work once and returns items a second
-
-
-def made_photos(folder: Path, n: int, size: tuple[int, int]) -> list[Path]:
-    """Write JPEG files."""
-    rng = np.random.default_rng(0)
-    for number in range(n):
-        coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8))
-        coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"{'ab'[number % 2]}_{number:04d}.jpg", quality=90)
-    return sorted(folder.glob("*.jpg"))
 
 
 def label(file: Path) -> str:
@@ -149,9 +141,9 @@ def main() -> None:
     args = parser.parse_args()
     n = 16 if args.quick else 128
     with tempfile.TemporaryDirectory() as made:
-        files = sorted(args.photos.rglob("*.jpg"))[:n] if args.photos else made_photos(Path(made), n, (500, 375))
+        files = sorted(args.photos.rglob("*.jpg"))[:n] if args.photos else write_photos(Path(made), n, quality=90)
         (Path(made) / "large").mkdir()
-        large = made_photos(Path(made) / "large", n, (400, 300) if args.quick else (2400, 1800))
+        large = write_photos(Path(made) / "large", n, (400, 300) if args.quick else (2400, 1800), quality=90)
         cases = {
             "photos 500x375 to 224 px, first epoch (images/s)": lambda: reading(files, True),
             "photos 500x375 to 224 px, later epochs (images/s)": lambda: reading(files, False),

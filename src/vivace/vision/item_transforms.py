@@ -190,19 +190,12 @@ class Resize(GeometricItem):
         return size if split_idx else fitted_size(size, (self.size[1], self.size[0]), self.method)
 
     def region(self, size: tuple[int, int], draws: Draws, split_idx: int | None) -> Region:
-        w, h = size
         target = self.size[1], self.size[0]
-        if self.method == ResizeMethod.Squish:
-            return Region((0.0, 0.0, float(w), float(h)), target)
-        if not split_idx:  # the picture has been fitted: what is random is where the part lies, in whole pixels
-            left, top = _place(w, target[0], draws.uniform()), _place(h, target[1], draws.uniform())
+        if not split_idx and self.method != ResizeMethod.Squish:
+            # the picture has been fitted: what is random is where the part lies, in whole pixels
+            left, top = _place(size[0], target[0], draws.uniform()), _place(size[1], target[1], draws.uniform())
             return Region((left, top, left + target[0], top + target[1]), target, self.pad_mode)
-        # The middle, in one resampling of just that part; exported graphs do the same.
-        ratios = w / target[0], h / target[1]
-        factor = min(ratios) if self.method == ResizeMethod.Crop else max(ratios)
-        box_w, box_h = target[0] * factor, target[1] * factor
-        left, top = (w - box_w) / 2, (h - box_h) / 2
-        return Region(_snapped(left, top, left + box_w, top + box_h, size), target, self.pad_mode)
+        return _middle(size, target, self.method, self.pad_mode)
 
     def alike_for_all(self, split_idx: int | None) -> Callable[[Any], Any] | None:
         if split_idx and self.method == ResizeMethod.Pad:
@@ -219,6 +212,21 @@ class Resize(GeometricItem):
             return Box(left, top, left + target_w * factor, top + target_h * factor)
 
         return _in_graph(_whole if self.method == ResizeMethod.Squish else region, self, self.pad_mode)
+
+
+def _middle(size: tuple[int, int], target: tuple[int, int], method: str, pad_mode: str = PadMode.Zeros) -> Region:
+    """The middle of a picture of `size`, for one resampling of just that part (all of it for "squish").
+
+    Exported graphs do the same.
+    """
+    w, h = size
+    if method == ResizeMethod.Squish:
+        return Region((0.0, 0.0, float(w), float(h)), target)
+    ratios = w / target[0], h / target[1]
+    factor = min(ratios) if method == ResizeMethod.Crop else max(ratios)
+    box_w, box_h = target[0] * factor, target[1] * factor
+    left, top = (w - box_w) / 2, (h - box_h) / 2
+    return Region(_snapped(left, top, left + box_w, top + box_h, size), target, pad_mode)
 
 
 def _place(n: int, n_wanted: int, draw: float) -> float:
@@ -242,10 +250,9 @@ class _Fitting:
         size = target if self.is_middle else fitted_size(image.size, target, self.method)
         if size[0] * size[1] > MOST_ENLARGED * image.size[0] * image.size[1]:
             return image
-        if not self.is_middle:
-            return fit(image, size, self.resample)
-        whole = Resize(self.size, self.method, resamples=(self.resample, NEAREST))
-        return take_region(image, whole.region(image.size, Draws(0, 0), 1), self.resample)
+        if self.is_middle:
+            return take_region(image, _middle(image.size, target, self.method), self.resample)
+        return fit(image, size, self.resample)
 
 
 def _snapped(

@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vivace.core.errors import DataError
 
-__all__ = ["find_images", "predict_images"]
+__all__ = ["find_files", "find_images", "predict_images"]
 
 _MAX_NAMED = 20
+
+
+def find_files(inputs: Sequence[Path], in_folder: Callable[[Path], Iterable[Path]], kind: str) -> list[Path]:
+    """Return the files that are meant: files as they are, and those that `in_folder` finds in folders.
+
+    Args:
+        inputs: files and folders.
+        in_folder: finds the files of a folder and its sub-folders.
+        kind: what messages call them.
+
+    Raises:
+        DataError: there is no such file or folder, or there are none of these files in it.
+    """
+    found: list[Path] = []
+    for one in inputs:
+        if one.is_dir():
+            inside = [Path(file) for file in in_folder(one)]
+            if not inside:
+                raise DataError(f"The folder {one} holds no {kind}.")
+            found += inside
+        elif one.exists():
+            found.append(one)
+        else:
+            raise DataError(f"There is no file or folder {one}.")
+    return found
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
@@ -22,18 +47,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     """
     from vivace.data.items import get_image_files
 
-    found: list[Path] = []
-    for one in inputs:
-        if one.is_dir():
-            inside = sorted(Path(file) for file in get_image_files(one))
-            if not inside:
-                raise DataError(f"The folder {one} holds no images.")
-            found += inside
-        elif one.exists():
-            found.append(one)
-        else:
-            raise DataError(f"There is no file or folder {one}.")
-    return found
+    return find_files(inputs, get_image_files, "images")
 
 
 def predict_images(

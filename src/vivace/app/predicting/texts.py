@@ -10,6 +10,7 @@ from vivace.app.rows import table_of_predictions
 from vivace.app.tables import check_column, is_table, read_table
 from vivace.core.errors import DataError
 
+from .files import find_files
 from .tables import check_table_name, write_table
 
 __all__ = ["predict_texts", "reads_texts"]
@@ -71,15 +72,5 @@ def _from_files(inputs: Sequence[Path]) -> tuple[Any, list[str]]:
     from vivace.data.items import get_text_files
     from vivace.text.sources import read_text
 
-    files: list[Path] = []
-    for one in inputs:
-        if one.is_dir():
-            inside = [Path(file) for file in get_text_files(one)]
-            if not inside:
-                raise DataError(f"The folder {one} holds no .txt files.")
-            files += inside
-        elif one.exists():
-            files.append(one)
-        else:
-            raise DataError(f"There is no file or folder {one}.")
+    files = find_files(inputs, get_text_files, ".txt files")
     return pd.DataFrame({"file": [str(file) for file in files]}), [read_text(file) for file in files]
