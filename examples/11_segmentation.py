@@ -59,11 +59,11 @@ learn = unet_learner(
 )
 learn.fit_one_cycle(12, 1e-2)
 
-learn.show_results(max_n=3)
+learn.show_results(max_n=3, figsize=(6, 7))
 plt.savefig("shapes_results.png")
 interp = SegmentationInterpretation.from_learner(learn)
 interp.print_class_scores()
-interp.plot_top_losses(3)
+interp.plot_top_losses(3, figsize=(9, 7))
 plt.savefig("shapes_top_losses.png")
 interp.plot_confusion_matrix()
 plt.savefig("shapes_confusion.png")
