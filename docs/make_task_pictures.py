@@ -1,4 +1,4 @@
-"""Make the pictures of docs/vision_tasks.md: what the lessons 10 to 14 draw, and what this file draws.
+"""Make the pictures of docs/vision_tasks.md: what the lessons 9 to 13 draw, and what this file draws.
 
 python docs/make_task_pictures.py [NAME ...]    the names of pictures; all by default
 """
@@ -18,11 +18,11 @@ from vivace.vision.all import *
 
 DOCS = Path(__file__).parent
 OF_LESSONS = {
-    "several_labels": ("10_several_labels.py", "several_labels_results.png"),
-    "segmentation": ("11_segmentation.py", "shapes_top_losses.png"),
-    "keypoints": ("12_keypoints.py", "arrows_results.png"),
-    "two_inputs": ("13_two_inputs.py", "pairs_results.png"),
-    "image_to_image": ("14_image_to_image.py", "noisy_results.png"),
+    "several_labels": ("09_several_labels.py", "several_labels_results.png"),
+    "segmentation": ("10_segmentation.py", "shapes_top_losses.png"),
+    "keypoints": ("11_keypoints.py", "arrows_results.png"),
+    "two_inputs": ("12_two_inputs.py", "pairs_results.png"),
+    "image_to_image": ("13_image_to_image.py", "noisy_results.png"),
 }
 rng = np.random.default_rng(0)
 

@@ -1,6 +1,6 @@
-"""Lesson 12: points in a picture. Where are the tip and the tail of an arrow?
+"""Lesson 11: points in a picture. Where are the tip and the tail of an arrow?
 
-python examples/12_keypoints.py [folder for the pictures it makes]
+python examples/11_keypoints.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Lesson 11: a class for each pixel. A U-Net finds discs, squares and triangles in noise.
+"""Lesson 10: a class for each pixel. A U-Net finds discs, squares and triangles in noise.
 
-python examples/11_segmentation.py [folder for the pictures it makes]
+python examples/10_segmentation.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Lesson 14: from a picture to a picture. A U-Net takes noise away.
+"""Lesson 13: from a picture to a picture. A U-Net takes noise away.
 
 How good it is, is said in decibels: 10 more are a tenth of the mean squared error.
 
-python examples/14_image_to_image.py [folder for the pictures it makes]
+python examples/13_image_to_image.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Lesson 10: several labels for one picture. Which digits are on it?
+"""Lesson 9: several labels for one picture. Which digits are on it?
 
 Each picture holds two or three handwritten digits, so its label is a list. The last layer answers each digit by itself
 (sigmoid instead of softmax), and a threshold decides what counts as found.
 
-python examples/10_several_labels.py [folder for the pictures it makes]
+python examples/09_several_labels.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations

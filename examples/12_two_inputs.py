@@ -1,6 +1,6 @@
-"""Lesson 13: two inputs, a type of your own that shows itself, a model of your own. Do two digits say the same?
+"""Lesson 12: two inputs, a type of your own that shows itself, a model of your own. Do two digits say the same?
 
-python examples/13_two_inputs.py
+python examples/12_two_inputs.py
 """
 
 from __future__ import annotations
