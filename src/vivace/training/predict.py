@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import operator
 import os
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from vivace.core.basics import noop
 from vivace.core.collection import L
@@ -29,6 +25,7 @@ from vivace.data.collate import sample_of
 
 from .callback import Callback
 from .collected import Collected
+from .evaluation import evaluating
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -317,84 +314,14 @@ def loss_not_reduced(learn: Learner) -> Iterator[None]:
         learn.loss_func = loss_func
 
 
-_MODE, _CHILDREN = operator.itemgetter("training"), operator.itemgetter("_modules")
-
-
-class _Tree(NamedTuple):
-    """The modules of a model, as their dicts: of the model itself nothing is kept alive."""
-
-    states: list[dict[str, Any]]
-    children: list[nn.Module]  # of all of them
-
-    @classmethod
-    def of(cls, modules: list[nn.Module]) -> _Tree | None:
-        """Return the tree of these modules; None if there are others than Python's among them."""
-        states = [module.__dict__ for module in modules]
-        if not all("training" in state and type(state.get("_modules")) is dict for state in states):
-            return None
-        return cls(states, _children(states))
-
-    def is_in_evaluation(self, model: nn.Module) -> bool:
-        """Whether these still are the modules of `model`, and none of them is in training mode."""
-        return (
-            self.states[0] is model.__dict__
-            and not any(map(_MODE, self.states))
-            and _children(self.states) == self.children
-        )
-
-
-def _children(states: list[dict[str, Any]]) -> list[nn.Module]:
-    return list(itertools.chain.from_iterable(map(dict.values, map(_CHILDREN, states))))
-
-
-class _SharedEvaluation:
-    """The model in evaluation mode while at least one thread predicts; afterwards as it was."""
-
-    def __init__(self) -> None:
-        self.lock, self.n_inside, self.n_changes = threading.Lock(), 0, 0
-        self.trained: list[nn.Module] = []  # only while somebody is inside: it would keep the model alive
-        self.tree: _Tree | None = None  # walking through it takes a good part of what a prediction costs in all
-
-    def of(self, model: nn.Module) -> AbstractContextManager[None]:
-        n_changes, tree = self.n_changes, self.tree
-        if not self.n_inside and tree is not None and tree.is_in_evaluation(model) and n_changes == self.n_changes:
-            return _NOTHING  # nor did another thread change it for its time while this one looked
-        return self._evaluating(model)
-
-    @contextmanager
-    def _evaluating(self, model: nn.Module) -> Iterator[None]:
-        with self.lock:
-            self.n_inside += 1
-            self.n_changes += 1
-            if self.n_inside == 1:
-                modules = list(model.modules())
-                self.tree = _Tree.of(modules)
-                self.trained = [module for module in modules if module.training]
-                for module in self.trained:
-                    module.training = False
-        try:
-            yield
-        finally:
-            with self.lock:
-                if self.n_inside == 1:
-                    for module in self.trained:
-                        module.training = True
-                    self.trained = []
-                self.n_inside -= 1
-
-
-_NOTHING: AbstractContextManager[None] = nullcontext()
-_EVALUATIONS: WeakKeyDictionary[nn.Module, _SharedEvaluation] = WeakKeyDictionary()
-_EVALUATIONS_LOCK = threading.Lock()
-
-
 def predict(
     learn: Learner, item: Any, rm_type_tfms: int | None = None, with_input: bool = False
 ) -> tuple[Any, ...] | L[tuple[Any, ...]]:
     """See `Learner.predict`."""
     if _is_several(learn, item):
         return L([predict(learn, one, rm_type_tfms, with_input) for one in item], use_list=True)
-    dl, loaded = learn.dls.single_batch(item, rm_type_tfms)
+    with torch.inference_mode(not with_input):  # an input that is given back must be a tensor like any other
+        dl, loaded = learn.dls.single_batch(item, rm_type_tfms)
     n_inp = getattr(dl.dataset, "n_inp", None)  # a row of a table may bring its target
     batch = learn.runtime.prepare_batch(loaded)[:n_inp]
     return finish_prediction(learn, dl, loaded, predict_batch(learn, batch), with_input)
@@ -402,9 +329,7 @@ def predict(
 
 def predict_batch(learn: Learner, inputs: tuple[Any, ...]) -> Any:
     """Return the model's output for a batch, in evaluation mode; several threads may call it at once."""
-    with _EVALUATIONS_LOCK:
-        evaluation = _EVALUATIONS.get(learn.model) or _EVALUATIONS.setdefault(learn.model, _SharedEvaluation())
-    with evaluation.of(learn.model), torch.inference_mode(), learn.runtime.autocast():
+    with evaluating(learn.model), torch.inference_mode(), learn.runtime.autocast():
         return to_detach(learn.runtime.forward_of(learn.model)(*inputs), gather=False)
 
 
