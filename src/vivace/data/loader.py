@@ -189,8 +189,11 @@ class DataLoader:
 
     def shuffle_fn(self, idxs: list[int]) -> list[int]:
         """Return the indices in the order of this epoch."""
-        order = permutation(mix(self.seed, self.epoch), len(idxs))
-        return [idxs[i] for i in order.tolist()]
+        return [idxs[i] for i in self._epoch_order(len(idxs)).tolist()]
+
+    def _epoch_order(self, n: int) -> npt.NDArray[np.int64]:
+        """Return the positions 0..n-1 in the order of this epoch."""
+        return permutation(mix(self.seed, self.epoch), n)
 
     def get_idxs(self) -> list[int]:
         """Return the indices of one epoch, in order."""

@@ -167,11 +167,18 @@ def _column_batches(dl: DataLoader) -> Iterator[Fetched]:
             start, stop = i * dl.bs, min((i + 1) * dl.bs, dl.n or 0)
             yield Fetched(dl._columns.slice(start, stop), np.arange(start, stop, dtype=np.uint64), [])
         return
-    order = torch.as_tensor(list(dl.sample()), dtype=torch.int64)
-    order = torch.where(order < 0, order + dl._columns.length, order)  # -1 is the last sample
+    order = _column_order(dl, dl._columns.length)
     keys = order.numpy().astype(np.uint64)
     for i, index in enumerate(order.split(dl.bs)[: len(dl) if dl.drop_last else None]):
         yield Fetched(dl._columns.take(index), keys[i * dl.bs : (i + 1) * dl.bs], [])
+
+
+def _column_order(dl: DataLoader, n_rows: int) -> torch.Tensor:
+    if not any(overrides(dl, hook) for hook in ("get_idxs", "sample", "shuffle_fn")):
+        assert dl.n is not None
+        return torch.from_numpy(dl._epoch_order(dl.n))  # the same as below, without a Python number for each row
+    order = torch.as_tensor(list(dl.sample()), dtype=torch.int64)
+    return torch.where(order < 0, order + n_rows, order)  # -1 is the last sample
 
 
 # ---------------------------------------------------------------------- item by item
