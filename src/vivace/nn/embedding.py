@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from .init import trunc_normal_
 
 __all__ = ["Embedding"]
+
+_MANY_ROWS = 512  # from which on `index_select` is the quicker one
 
 
 class Embedding(nn.Embedding):
@@ -22,7 +25,8 @@ class Embedding(nn.Embedding):
     def forward(self, input: Tensor) -> Tensor:
         """Return the vectors of these categories, `(*input.shape, nf)`."""
         is_plain = self.padding_idx is None and self.max_norm is None and not (self.scale_grad_by_freq or self.sparse)
-        if input.ndim != 1 or not input.is_cpu or not is_plain:
+        is_recorded = torch.compiler.is_compiling()  # for batches of any size
+        if is_recorded or input.ndim != 1 or len(input) < _MANY_ROWS or not input.is_cpu or not is_plain:
             return super().forward(input)
         # The same numbers and gradients to the bit; adding gradients up takes half the time that `F.embedding` needs.
         return self.weight.index_select(0, input)
