@@ -59,6 +59,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -869,6 +870,7 @@ __all__ = [
     "children_and_parameters",
     "chunked",
     "class2attr",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",

@@ -59,6 +59,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -985,6 +986,7 @@ __all__ = [
     "chunked",
     "class2attr",
     "clean_raw_keys",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",

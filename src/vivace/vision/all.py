@@ -62,6 +62,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -1069,6 +1070,7 @@ __all__ = [
     "class2attr",
     "clip_remove_empty",
     "cnn_learner",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
