@@ -131,6 +131,20 @@ def test_a_pipeline_sorts_by_order_and_decodes_backwards():
     assert [t.name for t in pipeline] == ["First", "Second"]
 
 
+def test_a_pipeline_names_its_transforms_and_has_what_they_have():
+    class AddOne(Transform):
+        amount = 1
+
+    class AddMany(Transform):
+        amount, only_here = 5, "yes"
+
+    pipeline = Pipeline([AddOne, AddMany, AddMany])
+    assert isinstance(pipeline.add_one, AddOne) and pipeline.add_many == pipeline.fs[1:]
+    assert pipeline.amount == [1, 5, 5] and Pipeline([AddMany]).only_here == "yes"
+    with pytest.raises(AttributeError, match="no transform `nonsense`"):
+        _ = pipeline.nonsense
+
+
 def test_the_repr_shows_what_differs_from_the_defaults():
     @dataclass(repr=False)
     class Blur(Transform):

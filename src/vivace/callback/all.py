@@ -46,6 +46,12 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    MCDropoutCallback,
+    bn_types,
+    set_bn_eval,
+)
 from vivace.training.callbacks.nan import (
     TerminateOnNaNCallback,
 )
@@ -73,9 +79,13 @@ from vivace.training.callbacks.tracker import (
 from vivace.training.callbacks.train_eval import (
     TrainEvalCallback,
 )
+from vivace.training.schedule import (
+    annealer,
+)
 
 __all__ = [
     "ActivationStats",
+    "BnFreeze",
     "CSVLogger",
     "Callback",
     "Cancel",
@@ -93,6 +103,7 @@ __all__ = [
     "GradientAccumulation",
     "GradientClip",
     "HookCallback",
+    "MCDropoutCallback",
     "MixHandler",
     "MixUp",
     "MixedPrecision",
@@ -109,9 +120,12 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TrackerCallback",
     "TrainEvalCallback",
+    "annealer",
     "average_into",
+    "bn_types",
     "event",
     "mix_pairs",
     "paste_box",
     "rnn_cbs",
+    "set_bn_eval",
 ]

@@ -125,6 +125,15 @@ class DataLoaders:
     def __len__(self) -> int:
         return len(self.loaders)
 
+    def __getattr__(self, name: str) -> Any:
+        """What is not here is the training loader's: `dls.bs`, `dls.num_workers`, `dls.items`."""
+        if name.startswith("_") or not self.__dict__.get("loaders"):
+            raise AttributeError(name)
+        try:
+            return getattr(self.loaders[0], name)
+        except AttributeError:
+            raise AttributeError(f"Neither {type(self).__name__} nor their training loader has `{name}`.") from None
+
     @property
     def train(self) -> Any:
         """The training loader."""

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, nn
 
+from vivace.core.basics import camel2snake
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
 from vivace.core.randomness import Draws, current_keys, fresh_key, fresh_keys
@@ -512,6 +513,20 @@ class Pipeline:
 
     def __getitem__(self, index: Any) -> Any:
         return self.fs[index]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a transform by the name of its class (`pipeline.normalize`), or what the transforms have by that name.
+
+        Several are returned as an `L`.
+        """
+        if name.startswith("_") or name == "fs":
+            raise AttributeError(name)
+        found = [f for f in self.fs if camel2snake(f.name) == name] or [
+            getattr(f, name) for f in self.fs if hasattr(f, name)
+        ]
+        if not found:
+            raise AttributeError(f"This pipeline has no transform `{name}`, nor one that has that: {self!r}.")
+        return found[0] if len(found) == 1 else L(found, use_list=True)
 
     def __repr__(self) -> str:
         return "Pipeline: " + " -> ".join(repr(f) for f in self.fs)
