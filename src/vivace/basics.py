@@ -208,6 +208,10 @@ from vivace.data.transforms import (
 from vivace.data.urls import (
     URLs,
 )
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.inference.bundle import (
     load_learner,
     read_manifest,
@@ -742,6 +746,7 @@ __all__ = [
     "OriginLayer",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -827,6 +832,7 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WeightedDL",
     "XResNet",
     "accuracy",
     "accuracy_multi",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.training.callback import (
     Callback,
     Cancel,
@@ -109,6 +113,7 @@ __all__ = [
     "MixedPrecision",
     "ModelResetter",
     "ParamScheduler",
+    "PartialDL",
     "ProgressCallback",
     "RNNCallback",
     "RNNRegularizer",
@@ -120,6 +125,7 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TrackerCallback",
     "TrainEvalCallback",
+    "WeightedDL",
     "annealer",
     "average_into",
     "bn_types",

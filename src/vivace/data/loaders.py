@@ -69,7 +69,7 @@ class DataLoaders:
             bs: samples in a batch; `val_bs` those of the other loaders (None: the same).
             device: where batches go (None: the default device).
             shuffle: whether the first loader shuffles.
-            drop_last: whether the first loader drops a smaller last batch (None: when it shuffles).
+            drop_last: whether loaders drop a smaller last batch; None: the first one does.
             dl_kwargs: more arguments, one dict for each loader.
             kwargs: more arguments of every loader.
         """
@@ -88,7 +88,7 @@ class DataLoaders:
             own = {
                 "bs": bs if is_train else val_bs or bs,
                 "shuffle": is_train and shuffle and len(dataset) > 0,
-                "drop_last": is_train and (shuffle if drop_last is None else drop_last),
+                "drop_last": is_train if drop_last is None else drop_last,
                 "split_idx": min(position, 1),
                 "after_item": Pipeline(after_item, split_idx=min(position, 1)),
                 "after_batch": Pipeline(after_batch, split_idx=min(position, 1)),

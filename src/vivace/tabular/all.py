@@ -207,6 +207,10 @@ from vivace.data.transforms import (
 from vivace.data.urls import (
     URLs,
 )
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.inference.bundle import (
     load_learner,
     read_manifest,
@@ -785,6 +789,7 @@ __all__ = [
     "OriginLayer",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialDependence",
     "PartialLambda",
     "Path",
@@ -878,6 +883,7 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WeightedDL",
     "XResNet",
     "accuracy",
     "accuracy_multi",

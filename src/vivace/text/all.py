@@ -207,6 +207,10 @@ from vivace.data.transforms import (
 from vivace.data.urls import (
     URLs,
 )
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.inference.bundle import (
     load_learner,
     read_manifest,
@@ -880,6 +884,7 @@ __all__ = [
     "Pad_Input",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -990,6 +995,7 @@ __all__ = [
     "View",
     "VivaceError",
     "WeightDropout",
+    "WeightedDL",
     "WordTokenizer",
     "XResNet",
     "accuracy",

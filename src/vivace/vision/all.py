@@ -222,6 +222,10 @@ from vivace.data.transforms import (
 from vivace.data.urls import (
     URLs,
 )
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.inference.bundle import (
     load_learner,
     read_manifest,
@@ -609,6 +613,9 @@ from vivace.training.steppers import (
     step_stat,
     weight_decay,
 )
+from vivace.vision.annotations import (
+    get_annotations,
+)
 from vivace.vision.architectures import (
     Architecture,
     InputConfig,
@@ -963,6 +970,7 @@ __all__ = [
     "PadMode",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -1068,6 +1076,7 @@ __all__ = [
     "View",
     "VivaceError",
     "Warp",
+    "WeightedDL",
     "XResNet",
     "Zoom",
     "accuracy",
@@ -1159,6 +1168,7 @@ __all__ = [
     "flip_mat",
     "foreground_acc",
     "functools",
+    "get_annotations",
     "get_c",
     "get_files",
     "get_grid",
