@@ -372,6 +372,8 @@ class DataLoader:
         """What is not here is the data set's: `dl.tls`, `dl.splits`, `dl.y` of a table."""
         if name.startswith("_") or self.__dict__.get("dataset") is None:
             raise AttributeError(name)
+        if hasattr(type(self), name):  # a property that has nothing to give
+            raise AttributeError(f"The data set ({type(self.dataset).__name__}) has no `{name}`.")
         try:
             return getattr(self.dataset, name)
         except AttributeError:

@@ -129,6 +129,8 @@ class DataLoaders:
         """What is not here is the training loader's: `dls.bs`, `dls.num_workers`, `dls.items`."""
         if name.startswith("_") or not self.__dict__.get("loaders"):
             raise AttributeError(name)
+        if hasattr(type(self), name):  # a property that has nothing to give
+            raise AttributeError(f"The training data ({type(self.loaders[0]).__name__}) has no `{name}`.")
         try:
             return getattr(self.loaders[0], name)
         except AttributeError:

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
 import shutil
 import sys
+import time
+from collections import (
+    Counter,
+    defaultdict,
+)
+from copy import (
+    deepcopy,
+)
 from functools import partial
+from operator import (
+    attrgetter,
+    itemgetter,
+)
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import (
+    Tensor,
+    nn,
+)
 
 from vivace.core.basics import (
     Inf,
@@ -98,6 +116,13 @@ from vivace.core.randomness import (
 from vivace.core.report import (
     master_bar,
     progress_bar,
+)
+from vivace.core.scripting import (
+    concat,
+    delegates,
+    parallel,
+    patch,
+    patch_to,
 )
 from vivace.core.show import (
     as_axes,
@@ -773,6 +798,7 @@ __all__ = [
     "ColSplitter",
     "CollectDataCallback",
     "ConvLayer",
+    "Counter",
     "CrossEntropyLossFlat",
     "CutMix",
     "DataBlock",
@@ -957,6 +983,7 @@ __all__ = [
     "TK_REP",
     "TK_UP",
     "TK_WREP",
+    "Tensor",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -1010,6 +1037,7 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "attrgetter",
     "average_grad",
     "average_into",
     "average_sqr_grad",
@@ -1029,13 +1057,17 @@ __all__ = [
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
+    "concat",
     "cond_init",
     "config_path",
     "debias",
     "decode_spec_tokens",
+    "deepcopy",
     "default_device",
     "default_split",
+    "defaultdict",
     "defaults",
+    "delegates",
     "download_data",
     "download_url",
     "dropout_mask",
@@ -1081,6 +1113,9 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "itemgetter",
+    "itertools",
+    "json",
     "l2_reg",
     "lamb_step",
     "language_model_learner",
@@ -1127,15 +1162,19 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "one_param",
+    "operator",
     "os",
     "pad_chunk",
     "pad_input",
     "pad_input_chunk",
+    "parallel",
     "parallel_tokenize",
     "params",
     "parent_label",
     "partial",
     "paste_box",
+    "patch",
+    "patch_to",
     "pd",
     "perplexity",
     "plain_tensor",
@@ -1198,6 +1237,7 @@ __all__ = [
     "tensor",
     "test_set",
     "text_classifier_learner",
+    "time",
     "to_concat",
     "to_cpu",
     "to_detach",

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
 import shutil
 import sys
+import time
+from collections import (
+    Counter,
+    defaultdict,
+)
+from copy import (
+    deepcopy,
+)
 from functools import partial
+from operator import (
+    attrgetter,
+    itemgetter,
+)
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import (
+    Tensor,
+    nn,
+)
 
 from vivace.core.array_image import (
     ArrayImage,
@@ -111,6 +129,13 @@ from vivace.core.randomness import (
 from vivace.core.report import (
     master_bar,
     progress_bar,
+)
+from vivace.core.scripting import (
+    concat,
+    delegates,
+    parallel,
+    patch,
+    patch_to,
 )
 from vivace.core.show import (
     as_axes,
@@ -613,6 +638,7 @@ from vivace.training.steppers import (
     step_stat,
     weight_decay,
 )
+from vivace.vision import models
 from vivace.vision.annotations import (
     get_annotations,
 )
@@ -842,6 +868,7 @@ __all__ = [
     "CollectDataCallback",
     "Contrast",
     "ConvLayer",
+    "Counter",
     "CropPad",
     "CrossEntropyLossFlat",
     "CutMix",
@@ -1042,6 +1069,7 @@ __all__ = [
     "SpearmanCorrCoef",
     "Swish",
     "SwishJit",
+    "Tensor",
     "TensorBBox",
     "TensorBBoxCreate",
     "TensorBase",
@@ -1096,6 +1124,7 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "attrgetter",
     "aug_transforms",
     "average_grad",
     "average_into",
@@ -1116,6 +1145,7 @@ __all__ = [
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
+    "concat",
     "cond_init",
     "config_path",
     "convnext_base",
@@ -1131,9 +1161,12 @@ __all__ = [
     "cut_model",
     "cutout_gaussian",
     "debias",
+    "deepcopy",
     "default_device",
     "default_split",
+    "defaultdict",
     "defaults",
+    "delegates",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -1199,6 +1232,9 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "itemgetter",
+    "itertools",
+    "json",
     "l2_reg",
     "lamb_step",
     "larc_layer_lr",
@@ -1228,6 +1264,7 @@ __all__ = [
     "mobilenet_v3_large",
     "mobilenet_v3_small",
     "model_sizes",
+    "models",
     "module",
     "module_device",
     "module_summary",
@@ -1249,11 +1286,15 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "one_param",
+    "operator",
     "os",
+    "parallel",
     "params",
     "parent_label",
     "partial",
     "paste_box",
+    "patch",
+    "patch_to",
     "pd",
     "perplexity",
     "plain_tensor",
@@ -1320,6 +1361,7 @@ __all__ = [
     "sys",
     "tensor",
     "test_set",
+    "time",
     "to_concat",
     "to_cpu",
     "to_detach",
