@@ -71,7 +71,8 @@ def delegates(to: Any = None, keep: bool = False, but: Any = None) -> Callable[[
 
     def show(function: Any) -> Any:
         receiver = to if to is not None else function.__base__.__init__
-        shown = function.__init__ if isinstance(function, type) else function
+        is_class = isinstance(function, type)
+        shown = function.__init__ if is_class else function
         own = dict(inspect.signature(shown).parameters)
         rest = [p for p in own.values() if p.kind is p.VAR_KEYWORD]
         own = {n: p for n, p in own.items() if p.kind is not p.VAR_KEYWORD}
