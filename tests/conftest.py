@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,29 @@ def _digits_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def digits_folder(_digits_source: Path, tmp_path: Path) -> Path:
     """A folder of its own: train/<digit>/*.png (45 of each) and valid/<digit>/*.png (15), handwritten, 8 x 8 grey."""
     return Path(shutil.copytree(_digits_source, tmp_path / "digits"))
+
+
+@pytest.fixture(scope="session")
+def make_bert() -> Callable[[list[str], Path], Path]:
+    """A function that writes a tiny untrained DistilBERT and a tokenizer of the texts, as `save_pretrained` does."""
+
+    def make(texts: list[str], folder: Path) -> Path:
+        tokenizers = pytest.importorskip("tokenizers")
+        pytest.importorskip("transformers")
+        from vivace.core.vision_shim import import_transformers
+
+        transformers = import_transformers()
+        made = tokenizers.BertWordPieceTokenizer(lowercase=True)
+        made.train_from_iterator(texts, vocab_size=160, show_progress=False)
+        special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+        whole = transformers.PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, model_max_length=48, **special)
+        whole.save_pretrained(folder)
+        size = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 48}
+        config = transformers.DistilBertConfig(vocab_size=made.get_vocab_size(), pad_token_id=0, **size)
+        transformers.DistilBertForSequenceClassification(config).save_pretrained(folder)
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

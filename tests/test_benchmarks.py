@@ -43,6 +43,11 @@ def test_a_device_that_is_not_there_is_named() -> None:
     assert done.returncode == 1 and "'cuda:99' cannot be used here" in done.stderr
 
 
+def test_the_cost_of_predict_is_measured_beside_both_ways_by_hand() -> None:
+    found = figures(run("predict.py", *"--arch test_resnet --size 24 --calls 3".split()))
+    assert len(found) == 3 and all(value > 0 for value in found.values())
+
+
 def test_the_speed_table_has_every_case_for_both() -> None:
     found = figures(run("speed.py", "--quick", "--rounds", "1"))
     assert len(found) == 6 and all(value > 0 for value in found.values())

@@ -96,21 +96,21 @@ def test_a_classifier_of_texts_reads_in_order_where_a_bag_of_words_is_a_coin(tmp
 
 
 def test_several_digits_on_a_picture_are_named(tmp_path: Path) -> None:
-    assert number_after("F1", run_example("10_several_labels.py", folder=tmp_path)) > 0.95
+    assert number_after("F1", run_example("09_several_labels.py", folder=tmp_path)) > 0.95
 
 
 def test_shapes_are_found_pixel_by_pixel(tmp_path: Path) -> None:
-    assert number_after("Dice", run_example("11_segmentation.py", folder=tmp_path)) > 0.9
+    assert number_after("Dice", run_example("10_segmentation.py", folder=tmp_path)) > 0.9
 
 
 def test_the_ends_of_an_arrow_are_found(tmp_path: Path) -> None:
-    assert number_after("pixel error", run_example("12_keypoints.py", folder=tmp_path)) < 3
+    assert number_after("pixel error", run_example("11_keypoints.py", folder=tmp_path)) < 3
 
 
 def test_two_digits_are_compared(tmp_path: Path) -> None:
-    assert number_after("accuracy", run_example("13_two_inputs.py", folder=tmp_path)) > 0.9
+    assert number_after("accuracy", run_example("12_two_inputs.py", folder=tmp_path)) > 0.9
 
 
 def test_noise_is_taken_away(tmp_path: Path) -> None:
-    printed = run_example("14_image_to_image.py", folder=tmp_path)
+    printed = run_example("13_image_to_image.py", folder=tmp_path)
     assert number_after("cleaned", printed) > number_after("noisy", printed) + 5

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from vivace.app.training.choosing import guess_task, make_task
 from vivace.app.training.settings import TrainSettings
@@ -48,6 +49,13 @@ def guessed(source: Path, **settings) -> str:
 def test_the_task_is_told_by_the_columns(people: Path, ratings: Path) -> None:
     assert guessed(ratings) == "collab"
     assert guessed(people, targets=("owns",)) == "tabular"
+
+
+def test_numbers_of_users_are_no_names_of_pictures(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "7.png")
+    pd.DataFrame({"user": [7, 8], "item": ["a", "b"], "rating": [1, 2]}).to_csv(tmp_path / "r.csv", index=False)
+    assert guessed(tmp_path / "r.csv") == "collab"
+    assert guessed(tmp_path / "r.csv", images=tmp_path) == "classify"
 
 
 @pytest.mark.slow

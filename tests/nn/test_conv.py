@@ -214,3 +214,14 @@ def test_init_linear_follows_the_activation() -> None:
     bound = (6 / (3 * 9)) ** 0.5  # Kaiming's uniform bound for a fan-in of 27
     assert bound * 0.9 < float(layer.weight.detach().abs().max()) <= bound
     assert bool((layer.bias == 0).all())
+
+
+@pytest.mark.parametrize("n_rows", [1, 511, 512, 2000])
+def test_an_embedding_gives_the_vectors_and_gradients_of_torch_for_any_batch(n_rows):
+    table = Embedding(50, 9)
+    plain = nn.Embedding(50, 9, _weight=table.weight.detach().clone())
+    codes = torch.arange(n_rows) * 7 % 50
+    upstream = torch.randn(n_rows, 9)
+    for layer in (table, plain):
+        (layer(codes) * upstream).sum().backward()
+    assert torch.equal(table(codes), plain(codes)) and torch.equal(table.weight.grad, plain.weight.grad)

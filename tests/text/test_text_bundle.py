@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -94,18 +91,6 @@ def test_predictions_come_in_the_order_of_the_data_set(reviews, hf_folder, tmp_p
         probabilities, targets = learn.get_preds(ds_idx=subset)
         assert targets.tolist() == [int(label == "pos") for label in rows.label]
         assert torch.allclose(probabilities[3], learn.predict(rows.text.iloc[3])[2], atol=1e-6)
-
-
-@pytest.mark.slow
-def test_a_fresh_process_predicts_the_same(reviews, hf_folder, tmp_path):
-    learn = learner_on(loaders("words", reviews, hf_folder), tmp_path)
-    file = learn.export("m.pkl")
-    code = (
-        "from vivace.learner import load_learner; "
-        f"print(load_learner({str(file)!r}).predict('A Wonderful film')[2].tolist())"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert json.loads(out) == pytest.approx(learn.predict("A Wonderful film")[2].tolist(), abs=1e-5)
 
 
 def test_a_language_models_loader_comes_back_with_its_length(reviews, tmp_path):

@@ -167,3 +167,14 @@ def test_a_model_in_training_mode_is_not_kept_alive(learn, files):
     del net, other
     gc.collect()
     assert gone() is None
+
+
+def test_what_predict_returns_can_be_trained_on(loaded, files):
+    picture, _, index, probabilities = loaded.predict(files[0], with_input=True)
+    weight = torch.ones(3, requires_grad=True)
+    (torch.as_tensor(picture).float().mean() * (probabilities * weight).sum() + index * weight.sum()).backward()
+    probabilities.add_(1)
+    _, index, probabilities = loaded.predict(files[0])
+    (probabilities * weight).sum().backward()
+    index.add_(1)
+    assert weight.grad is not None and not probabilities.is_inference()

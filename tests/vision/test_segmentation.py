@@ -16,7 +16,7 @@ from vivace.data.block import DataBlock
 from vivace.data.items import get_image_files
 from vivace.data.transforms import IntToFloatTensor
 from vivace.training.losses import CrossEntropyLossFlat
-from vivace.training.metrics_segmentation import DiceMulti, JaccardCoeffMulti
+from vivace.training.metrics_segmentation import Dice, DiceMulti, JaccardCoeffMulti
 from vivace.vision.blocks import ImageBlock, MaskBlock
 from vivace.vision.data import SegmentationDataLoaders
 from vivace.vision.learner import unet_learner
@@ -60,27 +60,40 @@ def read_all(learn: Any) -> None:
 # ------------------------------------------------------------------ values of masks
 def test_a_value_outside_the_codes_is_named_with_the_mask_and_its_pixels(squares: Path) -> None:
     with_void(squares, "05.png")
-    learn = unet_learner(loaders(squares, num_workers=0), "test_resnet", pretrained=False)
+    dls = loaders(squares, num_workers=0)
     with pytest.raises(ItemError, match=r"masks/05\.png holds 255 in 7 pixels.*classes are 0 to 1.*ignore_index=255"):
-        read_all(learn)
+        read_all(unet_learner(dls, "test_resnet", pretrained=False))
+
+
+@pytest.mark.parametrize("loss", [CrossEntropyLossFlat(axis=1, ignore_index=255), lambda pred, masks: pred.mean()])
+def test_the_same_loaders_serve_another_loss_after_a_refusal(squares: Path, loss: Any) -> None:
+    for i in range(16):
+        with_void(squares, f"{i:02}.png")
+    dls = loaders(squares, num_workers=0)
+    with pytest.raises(ItemError, match="holds 255"):
+        read_all(unet_learner(dls, "test_resnet", pretrained=False))
+    read_all(unet_learner(dls, "test_resnet", pretrained=False, loss_func=loss))
 
 
 def test_pixels_that_the_loss_leaves_out_are_let_through_and_do_not_count(squares: Path) -> None:
     for i in range(16):
         with_void(squares, f"{i:02}.png")
     loss = CrossEntropyLossFlat(axis=1, ignore_index=255)
-    learn = unet_learner(loaders(squares), "test_resnet", pretrained=False, loss_func=loss, metrics=[DiceMulti()])
+    learn = unet_learner(
+        loaders(squares), "test_resnet", pretrained=False, loss_func=loss, metrics=[DiceMulti(), Dice()]
+    )
     learn.fit(1, 1e-3)
-    assert np.isfinite(learn.recorder.values[-1][1]) and 0 < learn.recorder.values[-1][2] <= 1
+    _, valid_loss, *scores = learn.recorder.values[-1]
+    assert np.isfinite(valid_loss) and all(0 <= score <= 1 for score in scores) and scores[0] > 0
 
 
 def test_another_value_beside_the_ignored_one_is_still_refused(squares: Path) -> None:
     with_void(squares, "05.png")
     with_void(squares, "06.png", value=9)
     loss = CrossEntropyLossFlat(axis=1, ignore_index=255)
-    learn = unet_learner(loaders(squares, num_workers=0), "test_resnet", pretrained=False, loss_func=loss)
+    dls = loaders(squares, num_workers=0)
     with pytest.raises(ItemError, match=r"06\.png holds 9 in 7 pixels"):
-        read_all(learn)
+        read_all(unet_learner(dls, "test_resnet", pretrained=False, loss_func=loss))
 
 
 def test_masks_in_black_and_white_are_read_with_div_mask(squares: Path) -> None:

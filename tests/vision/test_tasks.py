@@ -1,13 +1,8 @@
-"""One way of working for each kind of target: train, predict, show, interpret, and the same answer once exported."""
+"""One way of working for each kind of target: train, predict, show, interpret."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -135,13 +130,6 @@ TASKS: dict[str, tuple[Callable[[], Learner], type, type]] = {
 }
 
 
-def new_item(task: str) -> Any:
-    """Something to predict, as a person without the data block's functions has it."""
-    if task == "two inputs":
-        return pixels(7), pixels(8)
-    return pixels(7, *{"five channels": (5, 65536), "sixteen bits": (1, 65536)}.get(task, (3,)))
-
-
 @pytest.fixture(params=list(TASKS))
 def task(request: pytest.FixtureRequest) -> Any:
     return request.param
@@ -178,50 +166,6 @@ def test_new_items_are_predicted_without_labels(task: str) -> None:
     assert torch.allclose(learn.predict(7)[2], predictions[2], atol=1e-6)
     labelled, targets = learn.get_preds(dl=learn.dls.test_dl(items, with_labels=True))
     assert torch.equal(labelled, predictions) and len(targets) == 3
-
-
-def answer(result: tuple[Any, ...]) -> list[Any]:
-    """A prediction as JSON: the type and text of what it says, and the numbers behind it."""
-    decoded, _, scores = result
-    text = decoded.tolist() if isinstance(decoded, Tensor) else [str(part) for part in np.atleast_1d(list(decoded))]
-    return [type(decoded).__name__, text, scores.tolist()]
-
-
-FRESH = """
-import json, sys
-from pathlib import Path
-sys.path[:0] = {paths!r}
-from vivace.vision.all import *
-from test_tasks import answer, new_item
-for name in json.loads(sys.argv[1]):
-    print(json.dumps(answer(load_learner(Path(name.replace(" ", "_") + ".pkl")).predict(new_item(name)))))
-"""
-
-
-@pytest.mark.slow
-def test_a_fresh_process_gives_the_same_answers_of_the_same_types(tmp_path: Path) -> None:
-    wanted = []
-    for name, (make, *_) in TASKS.items():
-        learn = make()
-        learn.path = tmp_path
-        learn.export(name.replace(" ", "_") + ".pkl")
-        wanted.append(answer(learn.predict(7)))
-    code = FRESH.format(paths=[str(Path(__file__).parent)])
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, json.dumps(list(TASKS))],
-        cwd=tmp_path,
-        env={**os.environ, "MPLBACKEND": "Agg"},
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    for name, one, other in zip(TASKS, wanted, found, strict=True):
-        assert one[0] == other[0], name
-        assert np.allclose(one[2], other[2], atol=1e-5), name
-        if isinstance(one[1][0], str) and name not in ("number", "numbers"):
-            assert one[1] == other[1], name
 
 
 # ------------------------------------------------------------------ what single tasks promise

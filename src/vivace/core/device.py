@@ -117,6 +117,8 @@ def to_detach(b: Any, cpu: bool = True, gather: bool = True) -> Any:
             they are). Every rank must then call this with equal shapes.
     """
     is_gathered = gather and torch.distributed.is_available() and torch.distributed.is_initialized()
+    if type(b) is Tensor and not is_gathered:  # nearly always
+        return b.detach().cpu() if cpu else b.detach()
 
     def detach(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):

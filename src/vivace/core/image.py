@@ -6,8 +6,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from struct import error as struct_error
 from typing import Any, ClassVar, Self
 
@@ -253,33 +252,43 @@ def _converted(image: Image.Image, mode: str | None) -> Image.Image:
 
 
 class _Decoding(threading.local):
-    """How this thread decodes pictures now."""
+    """How this thread decodes pictures now: (size, cache, then) of `decode_at_least`."""
 
-    needed: tuple[int, int] | None = None
-    cache: PictureCache | None = None
-    then: Callable[[Image.Image], Image.Image] | None = None
+    how: tuple[tuple[int, int] | None, PictureCache | None, Callable[[Image.Image], Image.Image] | None] = (
+        None,
+        None,
+        None,
+    )
 
 
 _decoding = _Decoding()
 
 
-@contextmanager
-def decode_at_least(
-    size: tuple[int, int] | None,
-    cache: PictureCache | None = None,
-    then: Callable[[Image.Image], Image.Image] | None = None,
-) -> Iterator[None]:
+class decode_at_least:
     """While this lasts, in this thread, pictures may be decoded smaller, though no smaller than (width, height).
 
-    With a `cache`, those that it keeps are not decoded at all. `then` is done to pictures from files; they are kept as
-    it leaves them.
+    Args:
+        size: (width, height); None: their own size.
+        cache: pictures that it keeps are not decoded at all.
+        then: what is done to pictures from files; they are kept as it leaves them.
     """
-    before = _decoding.needed, _decoding.cache, _decoding.then
-    _decoding.needed, _decoding.cache, _decoding.then = size, cache, then
-    try:
-        yield
-    finally:
-        _decoding.needed, _decoding.cache, _decoding.then = before
+
+    __slots__ = ("_before", "_how")
+
+    def __init__(
+        self,
+        size: tuple[int, int] | None,
+        cache: PictureCache | None = None,
+        then: Callable[[Image.Image], Image.Image] | None = None,
+    ) -> None:
+        self._how = size, cache, then
+
+    def __enter__(self) -> None:
+        self._before = _decoding.how
+        _decoding.how = self._how
+
+    def __exit__(self, *error: object) -> None:
+        _decoding.how = self._before
 
 
 def _load_opened(image: Image.Image) -> None:
@@ -306,9 +315,9 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     name = (
         os.fspath(fn) if isinstance(fn, (str, os.PathLike)) else getattr(fn, "name", None) or f"<{type(fn).__name__}>"
     )
-    needed = _decoding.needed if needed is None else needed
-    then = _decoding.then
-    if _decoding.cache is None or not isinstance(fn, (str, os.PathLike)):
+    size, cache, then = _decoding.how
+    needed = size if needed is None else needed
+    if cache is None or not isinstance(fn, (str, os.PathLike)):
         whole = _decoded(fn, name, mode, needed)
         return whole if then is None else then(whole)
     try:
@@ -316,11 +325,11 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
     except OSError:  # let the usual way say what is wrong
         return _decoded(fn, name, mode, needed)
     key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed, None if then is None else repr(then))
-    kept = _decoding.cache.find(key)
+    kept = cache.find(key)
     if kept is None:
         kept = _decoded(fn, name, mode, needed)
         kept = kept if then is None else then(kept)
-        _decoding.cache.keep(key, kept)
+        cache.keep(key, kept)
     return kept
 
 

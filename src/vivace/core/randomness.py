@@ -46,8 +46,6 @@ def _scramble(z: int) -> int:
 
 
 def _scramble_array(z: UInt64s) -> UInt64s:
-    if z.size == 1:  # the sample of a single prediction: Python's own numbers are several times faster
-        return np.full(z.shape, _scramble(int(z.item())), dtype=np.uint64)
     with np.errstate(over="ignore"):  # wrapping around is the point
         z = z + np.uint64(_GOLDEN)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -58,6 +56,11 @@ def _scramble_array(z: UInt64s) -> UInt64s:
 def mix(*parts: int | npt.NDArray[Any]) -> Any:
     """Hash the parts, in order, to 64 bits: an int, or a uint64 array when a part is an array (they broadcast)."""
     key: Any = 0
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    if all(array.size == 1 for array in arrays):  # a single prediction: Python's own numbers are several times faster
+        for part in parts:
+            key = _scramble(key ^ (int(part.item() if isinstance(part, np.ndarray) else part) & _MASK))
+        return np.full((1,) * max(a.ndim for a in arrays), key, dtype=np.uint64) if arrays else key
     for part in parts:
         if isinstance(part, np.ndarray) or isinstance(key, np.ndarray):
             bits: Any = part.astype(np.uint64) if isinstance(part, np.ndarray) else np.uint64(int(part) & _MASK)
@@ -133,15 +136,20 @@ class Draws:
 _current = threading.local()
 
 
-@contextmanager
-def use_keys(keys: Keys | None) -> Iterator[None]:
+class use_keys:
     """Let random transforms that run inside (in this thread) draw from `keys`."""
-    before = getattr(_current, "keys", None)
-    _current.keys = keys
-    try:
-        yield
-    finally:
-        _current.keys = before
+
+    __slots__ = ("_before", "_keys")
+
+    def __init__(self, keys: Keys | None) -> None:
+        self._keys = keys
+
+    def __enter__(self) -> None:
+        self._before = getattr(_current, "keys", None)
+        _current.keys = self._keys
+
+    def __exit__(self, *error: object) -> None:
+        _current.keys = self._before
 
 
 def current_keys() -> Keys | None:

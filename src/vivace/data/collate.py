@@ -29,7 +29,8 @@ def collate(samples: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         return _stack(samples)
     if isinstance(first, tuple):
-        _check_lengths(samples)
+        if len(samples) > 1:
+            _check_lengths(samples)
         parts = [collate(part) for part in zip(*samples, strict=True)]
         if hasattr(first, "_fields"):
             return type(first)(*parts)
@@ -63,6 +64,8 @@ def _check_lengths(samples: Sequence[Sequence[Any]]) -> None:
 
 def _stack(tensors: Sequence[Any]) -> Tensor:
     first: Tensor = tensors[0]
+    if len(tensors) == 1:
+        return _alone(first)
     shapes = {tuple(t.shape) for t in tensors}
     if len(shapes) > 1:
         raise ShapeError(_shape_message(tensors))
@@ -74,6 +77,14 @@ def _stack(tensors: Sequence[Any]) -> Tensor:
             row.copy_(tensor.as_subclass(Tensor).permute(1, 2, 0))
         return retype(rows.permute(0, 3, 1, 2), first)  # type: ignore[no-any-return]
     return retype(torch.stack([t.as_subclass(Tensor) for t in tensors]), first)  # type: ignore[no-any-return]
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    """The batch of one sample, in the layout that a larger one has."""
+    plain = tensor.as_subclass(Tensor)
+    is_rows = isinstance(tensor, TensorImageBase) and plain.ndim == 3
+    batch = plain.clone(memory_format=torch.preserve_format if is_rows else torch.contiguous_format)
+    return retype(batch.unsqueeze(0), tensor)  # type: ignore[no-any-return]
 
 
 def _shape_message(tensors: Sequence[Tensor]) -> str:

@@ -298,9 +298,9 @@ class Datasets(Subsets):
             prediction: of one sample.
             undo: what brings positions and pictures back to before the transforms of batch and sample.
         """
+        if len(self.tls) == self.n_inp + 1:
+            return _decode_prediction(self.tls[self.n_inp], prediction, undo)
         targets = self.tls[self.n_inp :]
-        if len(targets) == 1:
-            return _decode_prediction(targets[0], prediction, undo)
         parts = prediction if isinstance(prediction, tuple) else (prediction,)
         return tuple(_decode_prediction(tl, p, undo) for tl, p in zip(targets, parts, strict=False))
 
@@ -375,11 +375,12 @@ def _show(value: Any, ctx: Any, **kwargs: Any) -> Any:
 def _decode_prediction(tl: TfmdLists, prediction: Any, undo: Callable[[Any], Any] | None) -> Any:
     if not isinstance(prediction, Tensor):
         return tl.decode(prediction)
-    if tl.kind == "category" and prediction.ndim == 1:
+    kind = tl.kind or ""
+    if kind == "category" and prediction.ndim == 1:
         prediction = prediction.argmax()  # a loss of the user's left the scores as they were
-    meaning = _TYPE_OF_KIND.get(tl.kind or "")
+    meaning = _TYPE_OF_KIND.get(kind)
     if meaning is None:
         return tl.decode(prediction)
-    width = _NUMBERS_OF_ONE.get(tl.kind or "")
+    width = _NUMBERS_OF_ONE.get(kind)
     typed = (prediction if width is None else prediction.reshape(-1, width)).as_subclass(meaning)
     return tl.decode(typed if undo is None else undo(typed))

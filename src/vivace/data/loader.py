@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from vivace.core.device import to_device
@@ -21,7 +22,7 @@ from . import reading
 from .collate import collate
 from .fetch import Columns, Failure, Fetched, Job, ProcessPool
 from .side_stream import beside_training, pinned
-from .transform import Pipeline
+from .transform import Pipeline, Transform
 
 __all__ = ["DataLoader", "DataWarning", "TfmdDL"]
 
@@ -135,8 +136,10 @@ class DataLoader:
         self._pool: ProcessPool | None = None
         self._cache: PictureCache | None = None
         self._cache_setting: CacheSetting = None  # what `_cache` was made for
+        self._first: Transform | None = None  # what `reading` decides for an epoch, from here on
         self._decode_size: tuple[int, int] | None = None
         self._alike: Callable[[Any], Any] | None = None  # done to every decoded picture, before it is kept
+        self._draws_globally = True
         self._n_inp: int | None = None
 
     def _set_hooks(self, hooks: dict[str, Any]) -> None:
@@ -186,8 +189,11 @@ class DataLoader:
 
     def shuffle_fn(self, idxs: list[int]) -> list[int]:
         """Return the indices in the order of this epoch."""
-        order = permutation(mix(self.seed, self.epoch), len(idxs))
-        return [idxs[i] for i in order.tolist()]
+        return [idxs[i] for i in self._epoch_order(len(idxs)).tolist()]
+
+    def _epoch_order(self, n: int) -> npt.NDArray[np.int64]:
+        """Return the positions 0..n-1 in the order of this epoch."""
+        return permutation(mix(self.seed, self.epoch), n)
 
     def get_idxs(self) -> list[int]:
         """Return the indices of one epoch, in order."""
@@ -287,13 +293,15 @@ class DataLoader:
         )
 
     def _finish(self, fetched: Fetched) -> Any:
-        batch = fetched.batch
+        return self._finished(fetched.batch, batch_keys(fetched.keys) if len(self.after_batch) else None)
+
+    def _finished(self, batch: Any, keys: Any) -> Any:
         if self.pin_memory and torch.cuda.is_available():
             batch = pinned(batch)  # workers in threads have done so
         if self.device is not None and not _is_on(batch, self.device):
             batch = to_device(batch, self.device, non_blocking=self.pin_memory)
         if len(self.after_batch):
-            with use_keys(mix(fetched.keys, _BATCH_STREAM)), torch.no_grad():
+            with use_keys(keys), torch.no_grad():
                 batch = self.after_batch(batch)
         return batch
 
@@ -476,6 +484,11 @@ class TfmdDL(DataLoader):
         **kwargs: Any,
     ) -> None:
         super().__init__(dataset, bs=bs, shuffle=shuffle, num_workers=num_workers, **kwargs)
+
+
+def batch_keys(keys: npt.NDArray[np.uint64]) -> Any:
+    """Return the keys of samples for the transforms of the batch that they are in."""
+    return mix(keys, _BATCH_STREAM)
 
 
 def _of_dataset(dataset: Any, name: str) -> Any:

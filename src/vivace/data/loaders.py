@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 
@@ -14,6 +14,9 @@ from vivace.core.errors import ArgumentError, DataError
 
 from .loader import DataLoader
 from .transform import Pipeline, Transform
+
+if TYPE_CHECKING:
+    from .single import SingleItems
 
 __all__ = ["DataLoaders", "test_set"]
 
@@ -36,6 +39,7 @@ class DataLoaders:
             list(loaders[0]) if len(loaders) == 1 and isinstance(loaders[0], (list, tuple)) else list(loaders)
         )
         self.path = Path(path)
+        self._single: SingleItems | None = None
         if device is not None:
             self.to(device)
 
@@ -326,6 +330,14 @@ class DataLoaders:
         }
         changes |= {"shuffle": False, "drop_last": False, "split_idx": 1, "cache": None}
         return like.new(dataset, **{**changes, **kwargs})
+
+    def single_batch(self, item: Any, rm_type_tfms: int | None = None) -> tuple[DataLoader, Any]:
+        """Return a loader over one new item and its only batch: `test_dl([item])`, made quickly again and again."""
+        if self._single is None:
+            from .single import SingleItems
+
+            self._single = SingleItems()
+        return self._single.batch(self, item, rm_type_tfms)
 
     def new(self, *args: Any, **kwargs: Any) -> Self:
         """Return loaders like these with other settings."""

@@ -21,20 +21,33 @@ from vivace.core.randomness import mix, seeded_globals, use_keys
 
 from .collate import batch_size_of
 from .fetch import Columns, Failure, Fetched, Job, ProcessPool, fetch_here, fetch_in_threads
-from .scaled_decoding import alike_for_all, decode_size
+from .scaled_decoding import first_of_one_picture
 from .side_stream import pinned
 
 if TYPE_CHECKING:
     from .loader import DataLoader
 
-__all__ = ["choose_fetch", "chunks", "fetch", "fetch_first", "fetch_job", "prepare", "stream_samples"]
+__all__ = [
+    "choose_fetch",
+    "chunks",
+    "fetch",
+    "fetch_first",
+    "fetch_job",
+    "load_sample",
+    "prepare",
+    "prepare_decoding",
+    "stream_samples",
+]
 
 _SEQUENTIAL, _GLOBAL_DRAWS = 0x5E9, 0x61
 
 
 def fetch(dl: DataLoader) -> Iterator[Fetched]:
     """The batches of one epoch, before they go to the device."""
-    how, n_workers = choose_fetch(dl)
+    return _fetch(dl, *choose_fetch(dl))
+
+
+def _fetch(dl: DataLoader, how: str, n_workers: int) -> Iterator[Fetched]:
     prepare(dl, how, n_workers)
     if how == "stream":
         return _stream_batches(dl)
@@ -42,10 +55,10 @@ def fetch(dl: DataLoader) -> Iterator[Fetched]:
         return _column_batches(dl)
     if how == "processes":
         if dl._pool is None or not dl.persistent_workers:
-            weak = _OfLoader(dl, _load), _OfLoader(dl, _assemble)
+            weak = _OfLoader(dl, load_sample), _OfLoader(dl, _assemble)
             dl._pool = ProcessPool(*weak, n_workers, dl.prefetch, dl.timeout)
         return dl._pool.fetch(_jobs(dl))
-    load, assemble = partial(_load, dl), partial(_assemble, dl)
+    load, assemble = partial(load_sample, dl), partial(_assemble, dl)
     if how == "threads":
         return fetch_in_threads(_jobs(dl), load, assemble, n_workers, dl.prefetch)
     return fetch_here(_jobs(dl), load, assemble)
@@ -72,10 +85,10 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
     """Like `fetch`, but made for taking one batch: no processes are started, nothing is prepared ahead."""
     how, n_workers = choose_fetch(dl)
     if how not in ("threads", "processes"):
-        return fetch(dl)
+        return _fetch(dl, how, n_workers)
     prepare(dl, how, n_workers)
     jobs = itertools.islice(_jobs(dl), 1) if dl.on_error == "raise" else _jobs(dl)
-    load, assemble = partial(_load, dl), partial(_assemble, dl)
+    load, assemble = partial(load_sample, dl), partial(_assemble, dl)
     return (
         fetch_in_threads(jobs, load, assemble, n_workers, 0) if how == "threads" else fetch_here(jobs, load, assemble)
     )
@@ -84,14 +97,23 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
 def fetch_job(dl: DataLoader, job: Job) -> Fetched:
     """The batch of these samples, made in this thread."""
     prepare(dl, *choose_fetch(dl))
-    return next(fetch_here(iter([job]), partial(_load, dl), partial(_assemble, dl)))
+    return next(fetch_here(iter([job]), partial(load_sample, dl), partial(_assemble, dl)))
 
 
 def prepare(dl: DataLoader, how: str, n_workers: int) -> None:
     """Decide, once for an epoch, how pictures are decoded and whether they are kept."""
     if dl.cache != dl._cache_setting:
         dl._cache, dl._cache_setting = make_cache(dl.cache, n_workers if how == "processes" else 0), dl.cache
-    dl._decode_size, dl._alike = decode_size(dl), alike_for_all(dl)
+    dl._draws_globally = _draws_globally(dl)
+    dl._first = first_of_one_picture(dl)
+    prepare_decoding(dl)
+
+
+def prepare_decoding(dl: DataLoader) -> None:
+    """Ask the first transform anew how pictures are decoded: it may have been given other settings."""
+    first, split_idx = dl._first, dl.split_idx
+    dl._decode_size = None if first is None else first.decode_size(split_idx)
+    dl._alike = None if first is None else first.alike_for_all(split_idx)
 
 
 def choose_fetch(dl: DataLoader) -> tuple[str, int]:
@@ -145,11 +167,18 @@ def _column_batches(dl: DataLoader) -> Iterator[Fetched]:
             start, stop = i * dl.bs, min((i + 1) * dl.bs, dl.n or 0)
             yield Fetched(dl._columns.slice(start, stop), np.arange(start, stop, dtype=np.uint64), [])
         return
-    order = torch.as_tensor(list(dl.sample()), dtype=torch.int64)
-    order = torch.where(order < 0, order + dl._columns.length, order)  # -1 is the last sample
+    order = _column_order(dl, dl._columns.length)
     keys = order.numpy().astype(np.uint64)
     for i, index in enumerate(order.split(dl.bs)[: len(dl) if dl.drop_last else None]):
         yield Fetched(dl._columns.take(index), keys[i * dl.bs : (i + 1) * dl.bs], [])
+
+
+def _column_order(dl: DataLoader, n_rows: int) -> torch.Tensor:
+    if not any(overrides(dl, hook) for hook in ("get_idxs", "sample", "shuffle_fn")):
+        assert dl.n is not None
+        return torch.from_numpy(dl._epoch_order(dl.n))  # the same as below, without a Python number for each row
+    order = torch.as_tensor(list(dl.sample()), dtype=torch.int64)
+    return torch.where(order < 0, order + n_rows, order)  # -1 is the last sample
 
 
 # ---------------------------------------------------------------------- item by item
@@ -176,10 +205,10 @@ def _keys_of(dl: DataLoader, indices: Sequence[Any]) -> npt.NDArray[np.uint64]:
     return np.asarray(keys, dtype=np.uint64)
 
 
-def _load(dl: DataLoader, index: Any, key: int) -> Any:
+def load_sample(dl: DataLoader, index: Any, key: int) -> Any:
     """Make one sample; runs in workers."""
     with use_keys(key):
-        if not _draws_globally(dl):
+        if not dl._draws_globally:
             return _make_sample(dl, index)
         with seeded_globals(int(mix(key, _GLOBAL_DRAWS))):
             return _make_sample(dl, index)

@@ -6,7 +6,6 @@ transform says how large a picture it needs, and no points, boxes or masks that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vivace.core.image import PILBase, PILMask
@@ -15,25 +14,16 @@ if TYPE_CHECKING:
     from .loader import DataLoader
     from .transform import Transform
 
-__all__ = ["alike_for_all", "decode_size"]
+__all__ = ["first_of_one_picture"]
 
 _FREE_OF_PIXELS = {None, "category", "multi_category", "regression"}
 
 
-def decode_size(dl: DataLoader) -> tuple[int, int] | None:
-    """Return the (width, height) that a picture of this loader must at least have when decoded; None: its own size."""
-    first = _first_of_one_picture(dl)
-    return None if first is None else first.decode_size(dl.split_idx)
+def first_of_one_picture(dl: DataLoader) -> Transform | None:
+    """Return the first item transform, where a sample holds one picture and nothing that is given in its pixels.
 
-
-def alike_for_all(dl: DataLoader) -> Callable[[Any], Any] | None:
-    """Return what the loader's first transform does to every picture alike (see `Transform.alike_for_all`)."""
-    first = _first_of_one_picture(dl)
-    return None if first is None else first.alike_for_all(dl.split_idx)
-
-
-def _first_of_one_picture(dl: DataLoader) -> Transform | None:
-    """The first item transform, where a sample holds one picture and nothing that is given in its pixels."""
+    It says how large the picture must be when decoded, and what can be done to it before anything random.
+    """
     parts = list(getattr(dl.dataset, "tls", ()))
     first = next(iter(dl.after_item.fs), None)
     opened = [kind for part in parts if (kind := _picture_class(part)) is not None]

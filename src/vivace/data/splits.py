@@ -128,13 +128,14 @@ class IndexSplitter:
     valid_idx: Iterable[int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "valid_idx", tuple(int(i) for i in self.valid_idx))
+        object.__setattr__(self, "valid_idx", tuple(map(int, self.valid_idx)))
 
     def __call__(self, o: Any) -> Splits:
-        outside = [i for i in self.valid_idx if not -len(o) <= i < len(o)]
-        if outside:
+        indices = np.asarray(self.valid_idx, dtype=np.int64)
+        outside = indices[(indices < -len(o)) | (indices >= len(o))]
+        if len(outside):
             raise DataError(f"IndexSplitter got the index {outside[0]}, but there are {len(o)} items.")
-        valid = list(dict.fromkeys(i % len(o) for i in self.valid_idx))
+        valid = list(dict.fromkeys(np.where(indices < 0, indices + len(o), indices).tolist()))
         is_train = np.ones(len(o), dtype=bool)
         is_train[valid] = False
         return _pair(np.flatnonzero(is_train), valid)

@@ -187,6 +187,8 @@ class Transform:
 
     def _walk(self, x: Any, own: str, handlers: list[_Handler]) -> Any:
         function = self.__dict__.get(own)
+        if type(x) is tuple and function is None and not self._sees_tuple:  # nearly always
+            return tuple([self._walk(o, own, handlers) for o in x])
         if is_sample(x) and not self._sees_tuple and not self._names_tuple(x, function, handlers):
             chosen = _pictures_of(x) if function is not None and function.types is None else None
             parts = (self._walk(o, own, handlers) if chosen is None or chosen[i] else o for i, o in enumerate(x))
@@ -501,7 +503,10 @@ class Pipeline:
     @property
     def kind(self) -> str | None:
         """What the target is, as the last transform that knows says ("category", "mask", …)."""
-        return next((t.kind for t in reversed(self.fs) if t.kind is not None), None)
+        for transform in reversed(self.fs):
+            if transform.kind is not None:
+                return transform.kind
+        return None
 
     @property
     def uses_global_random(self) -> bool:

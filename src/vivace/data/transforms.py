@@ -145,7 +145,9 @@ class Normalize(DisplayedTransform):
             raise DataError(
                 "Normalize has no statistics yet: give them (Normalize.from_stats) or make loaders with it first."
             )
-        mean, std = self.mean.to(x.device), self.std.to(x.device)
+        mean, std = self.mean, self.std
+        if mean.device != x.device:
+            mean, std = mean.to(x.device), std.to(x.device)
         return (mean, std) if x.ndim == mean.ndim else (mean[0], std[0])
 
     def encodes(self, x: TensorImage) -> Any:

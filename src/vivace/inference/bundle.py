@@ -104,7 +104,7 @@ def _record(
     inputs = to_device(_inputs_of(check), device)
     try:
         if not inputs:
-            raise BundleError("there is no sample of what goes into it (no validation data).")
+            raise BundleError("there is no validation sample that goes in, or what comes out is not one tensor.")
         program, constants = write_program(learn.model, inputs)
     except BundleError as error:
         manifest["model"]["not_recorded"] = str(error)

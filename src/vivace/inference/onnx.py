@@ -23,7 +23,7 @@ from vivace.core.errors import ArgumentError, BundleError, DataError, VivaceErro
 from vivace.core.files import atomic_write
 from vivace.core.image import PILBase, decode_at_least
 from vivace.core.lazy import require
-from vivace.data.scaled_decoding import decode_size
+from vivace.data.scaled_decoding import first_of_one_picture
 from vivace.training.learner import Learner
 from vivace.training.losses import BaseLoss
 
@@ -209,4 +209,6 @@ def _picture_type(learn: Learner) -> tuple[type[PILBase], tuple[int, int] | None
     dl = learn.dls.loaders[-1]
     part = dl.dataset.tls[0]
     owners = [getattr(getattr(t, "enc", None), "__self__", None) for t in part.tfms.fs]
-    return next(o for o in owners if isinstance(o, type) and issubclass(o, PILBase)), decode_size(dl)
+    first = first_of_one_picture(dl)
+    needed = None if first is None else first.decode_size(dl.split_idx)
+    return next(o for o in owners if isinstance(o, type) and issubclass(o, PILBase)), needed

@@ -111,7 +111,7 @@ class TabularModel(nn.Module):
         """Return `(batch, out_sz)` of codes `(batch, n_cat)` and numbers `(batch, n_cont)`."""
         parts: list[Tensor] = []
         if self.n_emb:
-            vectors = [embed(x_cat[:, i]) for i, embed in enumerate(self.embeds)]
+            vectors = [embed(codes) for embed, codes in zip(self.embeds, x_cat.t().contiguous().unbind(), strict=False)]
             parts.append(self.emb_drop(torch.cat(vectors, 1)))
         if self.n_cont and x_cont is not None:
             parts.append(x_cont if self.bn_cont is None else self.bn_cont(x_cont))

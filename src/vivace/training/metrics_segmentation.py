@@ -15,7 +15,7 @@ __all__ = ["Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti"]
 
 
 class Dice(Metric):
-    """Twice the intersection over the sum of both areas, of class 1 against 0.
+    """Twice the intersection over the sum of both areas, of class 1 against 0; pixels such as 255 do not count.
 
     Args:
         axis: the dimension of the classes.
@@ -33,8 +33,9 @@ class Dice(Metric):
 
     def accumulate(self, learn: Any) -> None:
         pred, targ = _same_shape(learn.pred.argmax(dim=self.axis), learn.y)
-        self.inter = self.inter + (pred * targ).double().sum()
-        self.union = self.union + (pred + targ).double().sum()
+        is_known = (targ >= 0) & (targ < learn.pred.shape[self.axis])
+        self.inter = self.inter + (pred * targ * is_known).double().sum()
+        self.union = self.union + ((pred + targ) * is_known).double().sum()
 
     @property
     def value(self) -> Any:

@@ -14,6 +14,8 @@ from vivace.core.basics import even_mults
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentError, ArgumentTypeError, suggest
 
+from .fused_step import step_fused_adam
+
 __all__ = ["OptimWrapper", "Optimizer", "as_optimizer"]
 
 # our name of a hyper-parameter -> torch's; a pair means one entry of a tuple
@@ -277,7 +279,10 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> None:
         """Update the parameters that have gradients."""
         if self.torch_optimizer is not None:
-            self.torch_optimizer.step(closure) if closure is not None else self.torch_optimizer.step()
+            if closure is not None:
+                self.torch_optimizer.step(closure)
+            elif not step_fused_adam(self.torch_optimizer):
+                self.torch_optimizer.step()
             return
         with torch.no_grad():
             for i, group in enumerate(self.param_lists):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from vivace.core.basics import noop
 from vivace.core.collection import L
@@ -27,6 +25,7 @@ from vivace.data.collate import sample_of
 
 from .callback import Callback
 from .collected import Collected
+from .evaluation import evaluating
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -315,55 +314,14 @@ def loss_not_reduced(learn: Learner) -> Iterator[None]:
         learn.loss_func = loss_func
 
 
-class _SharedEvaluation:
-    """The model in evaluation mode while at least one thread predicts; afterwards as it was."""
-
-    def __init__(self) -> None:
-        self.lock, self.n_inside = threading.Lock(), 0
-        self.trained: list[nn.Module] = []  # only while somebody is inside: it would keep the model alive
-
-    @contextmanager
-    def of(self, model: nn.Module) -> Iterator[None]:
-        with self.lock:
-            if not self.n_inside:
-                self.trained = _in_training(model)
-                for module in self.trained:
-                    module.training = False
-            self.n_inside += 1
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.n_inside -= 1
-                if not self.n_inside:
-                    for module in self.trained:
-                        module.training = True
-                    self.trained = []
-
-
-def _in_training(model: nn.Module) -> list[nn.Module]:
-    """The modules in training mode. `model.modules()` would take a good part of what a prediction costs in all."""
-    found, waiting = [], [model]
-    while waiting:
-        module = waiting.pop()
-        if module.training:
-            found.append(module)
-        waiting += [child for child in module._modules.values() if child is not None]
-    return found
-
-
-_EVALUATIONS: WeakKeyDictionary[nn.Module, _SharedEvaluation] = WeakKeyDictionary()
-_EVALUATIONS_LOCK = threading.Lock()
-
-
 def predict(
     learn: Learner, item: Any, rm_type_tfms: int | None = None, with_input: bool = False
 ) -> tuple[Any, ...] | L[tuple[Any, ...]]:
     """See `Learner.predict`."""
     if _is_several(learn, item):
         return L([predict(learn, one, rm_type_tfms, with_input) for one in item], use_list=True)
-    dl = learn.dls.test_dl([item], rm_type_tfms=rm_type_tfms, bs=1, num_workers=0)
-    loaded = dl.one_batch()
+    with torch.inference_mode(not with_input):  # an input that is given back must be a tensor like any other
+        dl, loaded = learn.dls.single_batch(item, rm_type_tfms)
     n_inp = getattr(dl.dataset, "n_inp", None)  # a row of a table may bring its target
     batch = learn.runtime.prepare_batch(loaded)[:n_inp]
     return finish_prediction(learn, dl, loaded, predict_batch(learn, batch), with_input)
@@ -371,10 +329,8 @@ def predict(
 
 def predict_batch(learn: Learner, inputs: tuple[Any, ...]) -> Any:
     """Return the model's output for a batch, in evaluation mode; several threads may call it at once."""
-    with _EVALUATIONS_LOCK:
-        evaluation = _EVALUATIONS.setdefault(learn.model, _SharedEvaluation())
-    with evaluation.of(learn.model), torch.inference_mode(), learn.runtime.autocast():
-        return to_detach(learn.runtime.forward_of(learn.model)(*inputs))
+    with evaluating(learn.model), torch.inference_mode(), learn.runtime.autocast():
+        return to_detach(learn.runtime.forward_of(learn.model)(*inputs), gather=False)
 
 
 def _is_several(learn: Learner, item: Any) -> bool:
@@ -424,8 +380,10 @@ def _undone(dl: Any, batch: Any, part: Any) -> Any:
 
 
 def _clean(x: Any) -> Any:
-    """A plain tensor of its own (not of inference mode), so that users can do anything with it."""
-    return x.clone().as_subclass(Tensor) if isinstance(x, Tensor) and not isinstance(x, TensorBase) else x
+    """A plain tensor that is none of inference mode, so that users can do anything with it."""
+    if not isinstance(x, Tensor) or isinstance(x, TensorBase) or (type(x) is Tensor and not x.is_inference()):
+        return x
+    return x.clone().as_subclass(Tensor)
 
 
 def show_results(

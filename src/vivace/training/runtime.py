@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vivace.core.device import to_device, to_float
-from vivace.core.types import plain_tensor
+from vivace.core.types import TensorBase, plain_tensor
 
 from .callback import Cancel
 from .optimizer import Optimizer
@@ -87,6 +87,8 @@ class Runtime:
     def _prepare(self, part: Any) -> Any:
         if type(part) is Tensor:  # nearly always; `to_device` walks through anything
             return part if part.device == self.device else part.to(self.device, non_blocking=True)
+        if isinstance(part, TensorBase) and part.device == self.device:
+            return part.as_subclass(Tensor)
         return plain_tensor(to_device(part, self.device, non_blocking=True))
 
     def forward_of(self, model: nn.Module) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from vivace.data.blocks import TransformBlock
 from vivace.data.category import MultiCategorize
 from vivace.data.transforms import IntToFloatTensor
 
-from .points import AddMaskCodes, BBoxLabeler, PointScaler, TensorBBoxCreate, TensorPointCreate, bb_pad
+from .points import AddMaskCodes, BBoxLabeler, PadBoxes, PointScaler, TensorBBoxCreate, TensorPointCreate
 
 __all__ = ["BBoxBlock", "BBoxLblBlock", "ImageBlock", "MaskBlock", "PointBlock"]
 
@@ -44,7 +44,7 @@ def PointBlock() -> TransformBlock:
 
 def BBoxBlock() -> TransformBlock:
     """Return the block of boxes in a picture: left, top, right, bottom in pixels; -1..1 across it in batches."""
-    return TransformBlock(type_tfms=TensorBBoxCreate, item_tfms=PointScaler, dls_kwargs={"before_batch": bb_pad})
+    return TransformBlock(type_tfms=TensorBBoxCreate, item_tfms=PointScaler, dls_kwargs={"before_batch": PadBoxes})
 
 
 def BBoxLblBlock(vocab: Any = None, add_na: bool = True) -> TransformBlock:

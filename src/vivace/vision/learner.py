@@ -98,7 +98,7 @@ def outputs_of(dls: Any, n_out: int | None) -> int:
 def _expect_masks(dls: Any, n_out: int, loss_func: Any) -> None:
     """Let masks with values that the loss does not take be refused, by name, when they are read."""
     if loss_func is not None and not hasattr(loss_func, "ignore_index"):
-        return  # a loss of the user's: what it takes is not known
+        n_out = 256  # a loss of the user's: what it takes is not known
     after_batch = getattr(getattr(dls, "after_batch", None), "fs", ())
     divisors = [transform.div_mask for transform in after_batch if isinstance(transform, IntToFloatTensor)]
     for part in getattr(getattr(dls, "train_ds", None), "tls", ()):
@@ -282,11 +282,13 @@ def unet_learner(
         ArgumentError: the architecture has no maps to tap, or the number of outputs is unknown.
         DownloadError: the weights cannot be had.
     """
+    n_classes = get_c(dls) if n_out is None else n_out
+    if n_classes:
+        _expect_masks(dls, n_classes, loss_func)  # before masks are read: those of an earlier loss may be refused
     images, *targets = dls.one_batch()
     if n_out is None and targets and isinstance(targets[0], TensorImage) and targets[0].ndim == 4:
         n_out = targets[0].shape[1]
     n_out = outputs_of(dls, n_out)
-    _expect_masks(dls, n_out, loss_func)
     img_size = tuple(images.shape[-2:])
     n_in = int(images.shape[1]) if n_in is None else n_in
     norm_name = norm_type.name if isinstance(norm_type, NormType) else norm_type

@@ -20,6 +20,7 @@ from vivace.training.losses import loss_for_kind
 __all__ = [
     "AddMaskCodes",
     "BBoxLabeler",
+    "PadBoxes",
     "PointScaler",
     "TensorBBoxCreate",
     "TensorPointCreate",
@@ -269,6 +270,24 @@ def bb_pad(samples: Any, pad_idx: int = 0) -> Any:
     clipped = [_clip(sample) for sample in samples]
     longest = max(len(part) for sample in clipped for part in sample if isinstance(part, TensorBBox))
     return [tuple(_pad(part, longest, pad_idx) for part in sample) for sample in clipped]
+
+
+class PadBoxes(Transform):
+    """Pad the boxes of a batch and their labels, see `bb_pad`: an exported model can hold this, and no function.
+
+    Args:
+        pad_idx: the class of the empty boxes.
+    """
+
+    order = 0
+    uses_global_random = False
+
+    def __init__(self, pad_idx: int = 0) -> None:
+        super().__init__()
+        self.pad_idx = pad_idx
+
+    def encodes(self, samples: list[Any]) -> Any:
+        return bb_pad(samples, self.pad_idx)
 
 
 def _clip(sample: tuple[Any, ...]) -> tuple[Any, ...]:

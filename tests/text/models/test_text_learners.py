@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,23 +160,6 @@ def test_the_same_text_gives_the_same_answer_in_any_company(
     for text, row in zip(texts, preds, strict=True):
         name, index, probabilities = learn.predict(text)
         assert torch.allclose(probabilities, row, atol=1e-5) and name == learn.dls.vocab[1][int(index)]
-
-
-def test_an_exported_classifier_predicts_in_another_process(make_classifier: MakeClassifier, tmp_path: Path) -> None:
-    learn = make_classifier()
-    text = "This film was really boring."
-    wanted = learn.predict(text)
-    learn.export("film.pkl")
-    code = (
-        "from vivace.text.all import *; from vivace.inference.bundle import load_learner\n"
-        f"learn = load_learner({str(tmp_path / 'film.pkl')!r})\n"
-        f"name, index, probabilities = learn.predict({text!r})\n"
-        "print(name, int(index), *probabilities.tolist())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    name, index, *probabilities = done.stdout.split()
-    assert (name, int(index)) == (wanted[0], int(wanted[1]))
-    assert [float(p) for p in probabilities] == pytest.approx(wanted[2].tolist(), abs=1e-5)
 
 
 def test_an_exported_language_model_writes_the_same(make_lm: MakeLM, tmp_path: Path) -> None:

@@ -110,8 +110,7 @@ class PictureModel:
             limit = f"{self.max_pixels / 1e6:g} megapixels"
             raise BadPictureError(413, f"The picture has {width} × {height} pixels, and {limit} are the limit.")
         try:
-            loader = self.learn.dls.test_dl([data], bs=1, num_workers=0)
-            batch: Inputs = self.learn.runtime.prepare_batch(loader.one_batch())
+            batch: Inputs = self.learn.runtime.prepare_batch(self.learn.dls.single_batch(data)[1])
         except DataError as error:
             raise BadPictureError(422, "The picture is damaged or incomplete.") from error
         return batch

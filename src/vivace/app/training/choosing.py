@@ -45,10 +45,10 @@ def guess_task(settings: TrainSettings) -> TaskName:
     """Return the task that a source is for.
 
     A folder with `images/` and `masks/` is for "segment", one of folders of text files for "text", another for
-    "classify". A table whose first column names pictures is for "regress" if what it says of them are numbers, with a
-    fraction or in several columns, for "several-labels" if a cell holds several, else for "classify"; one with columns
-    called user, item and rating (or alike) is for "collab", text and label for "text"; another is for "tabular", once
-    `--target` names a column.
+    "classify". A table with columns called user, item and rating (or alike) is for "collab"; one whose first column
+    names pictures is for "regress" if what it says of them are numbers, with a fraction or in several columns, for
+    "several-labels" if a cell holds several, else for "classify"; one with columns called text and label is for "text",
+    another for "tabular", once `--target` names a column.
 
     Raises:
         DataError: there is no such source, or a table does not tell.
@@ -72,12 +72,12 @@ def _of_table(settings: TrainSettings, table: Any) -> TaskName:
     from .image_tables import find_images_of
 
     names = [str(name) for name in table.columns]
+    if find_rating_columns(names) is not None and settings.images is None:
+        return "collab"  # before pictures: the number of a user may be the name of one
     name_column = next((name for name in settings.inputs if name in names), names[0])
     if find_images_of(settings.source, [str(table[name_column].iloc[0])], settings.images) is not None:
         targets = [name for name in settings.targets or names if name in names and name != name_column]
         return _of_image_table(table[targets], settings.label_delim)
-    if find_rating_columns(names) is not None:
-        return "collab"
     if {"text", "label"} <= {name.lower() for name in names}:
         return "text"
     if settings.targets:

@@ -1,6 +1,6 @@
-"""Lesson 11: a class for each pixel. A U-Net finds discs, squares and triangles in noise.
+"""Lesson 10: a class for each pixel. A U-Net finds discs, squares and triangles in noise.
 
-python examples/11_segmentation.py [folder for the pictures it makes]
+python examples/10_segmentation.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def scene() -> tuple[Image.Image, Image.Image]:
     """One shape of each kind, in colours that say nothing, and the mask: at each pixel the number of its class."""
     picture = Image.fromarray(rng.integers(0, 90, (42, 54, 3)).astype(np.uint8))
     mask = Image.new("L", picture.size)
-    for number in rng.permutation([1, 2, 3]):
-        x, y, side = int(rng.integers(1, 36)), int(rng.integers(1, 24)), int(rng.integers(13, 18))
+    for place, number in enumerate(rng.permutation([1, 2, 3])):
+        x, y, side = 14 * place + int(rng.integers(1, 10)), int(rng.integers(1, 24)), int(rng.integers(13, 18))
         corners = (x, y, x + side, y + side)
         for canvas, fill in ((picture, tuple(rng.integers(100, 255, 3).tolist())), (mask, int(number))):
             draw = ImageDraw.Draw(canvas)
@@ -36,7 +36,7 @@ def scene() -> tuple[Image.Image, Image.Image]:
     return picture, mask
 
 
-for i in range(240):
+for i in range(160):
     picture, mask = scene()
     picture.save(folder / "images" / f"{i:03}.png")
     mask.save(folder / "masks" / f"{i:03}.png")
@@ -57,13 +57,13 @@ plt.savefig("shapes_batch.png")
 learn = unet_learner(
     dls, "test_efficientnet", pretrained=False, metrics=[foreground_acc, JaccardCoeffMulti(), DiceMulti()]
 )
-learn.fit_one_cycle(15, 1e-2)
+learn.fit_one_cycle(12, 1e-2)
 
-learn.show_results(max_n=3)
+learn.show_results(max_n=3, figsize=(6, 7))
 plt.savefig("shapes_results.png")
 interp = SegmentationInterpretation.from_learner(learn)
 interp.print_class_scores()
-interp.plot_top_losses(3)
+interp.plot_top_losses(3, figsize=(9, 7))
 plt.savefig("shapes_top_losses.png")
 interp.plot_confusion_matrix()
 plt.savefig("shapes_confusion.png")

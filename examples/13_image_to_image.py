@@ -1,8 +1,8 @@
-"""Lesson 14: from a picture to a picture. A U-Net takes noise away.
+"""Lesson 13: from a picture to a picture. A U-Net takes noise away.
 
 How good it is, is said in decibels: 10 more are a tenth of the mean squared error.
 
-python examples/14_image_to_image.py [folder for the pictures it makes]
+python examples/13_image_to_image.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ learn = unet_learner(dls, "test_efficientnet", pretrained=False, y_range=(0, 1),
 print("outputs:", learn.model(dls.one_batch()[0]).shape[1], "loss:", learn.loss_func)
 learn.fit_one_cycle(12, 1e-2)
 
-learn.show_results(max_n=3)
+learn.show_results(max_n=3, figsize=(9, 7))
 plt.savefig("noisy_results.png")
-Interpretation.from_learner(learn).plot_top_losses(3)
+Interpretation.from_learner(learn).plot_top_losses(3, figsize=(9, 7))
 plt.savefig("noisy_top_losses.png")
 
 learn.export("denoise.pkl")

@@ -1,9 +1,9 @@
-"""Lesson 10: several labels for one picture. Which digits are on it?
+"""Lesson 9: several labels for one picture. Which digits are on it?
 
 Each picture holds two or three handwritten digits, so its label is a list. The last layer answers each digit by itself
 (sigmoid instead of softmax), and a threshold decides what counts as found.
 
-python examples/10_several_labels.py [folder for the pictures it makes]
+python examples/09_several_labels.py [folder for the pictures it makes]
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ print("a target:", dls.train_ds[0][1].tolist())
 metrics = [partial(accuracy_multi, thresh=0.5), F1ScoreMulti(average="micro")]
 learn = vision_learner(dls, "test_resnet", pretrained=False, metrics=metrics)
 print("loss:", learn.loss_func)
-learn.fit_one_cycle(10, 1e-2)
+learn.fit_one_cycle(14, 1e-2)
 
-learn.show_results(max_n=9)
+learn.show_results(max_n=9, figsize=(9, 4.5))
 plt.savefig("several_labels_results.png")
 interp = ClassificationInterpretation.from_learner(learn)
 interp.print_classification_report()

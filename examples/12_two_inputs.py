@@ -1,6 +1,6 @@
-"""Lesson 13: two inputs, a type of your own that shows itself, a model of your own. Do two digits say the same?
+"""Lesson 12: two inputs, a type of your own that shows itself, a model of your own. Do two digits say the same?
 
-python examples/13_two_inputs.py
+python examples/12_two_inputs.py
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class SameOrNot(Module):
 learn = Learner(dls, SameOrNot(), metrics=accuracy, splitter=lambda m: [params(m.look), params(m.compare)])
 learn.fit_one_cycle(6, 1e-2)
 
-learn.show_results(max_n=6)
+learn.show_results(max_n=6, figsize=(9, 4.5))
 plt.savefig("pairs_results.png")
 ClassificationInterpretation.from_learner(learn).plot_top_losses(6)
 plt.savefig("pairs_top_losses.png")
