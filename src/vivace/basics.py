@@ -150,6 +150,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    explode_types,
     fastuple,
     plain_tensor,
     retype,
@@ -172,6 +173,7 @@ from vivace.data.category import (
 from vivace.data.datasets import (
     Datasets,
     TfmdLists,
+    show_at,
 )
 from vivace.data.download import (
     download_data,
@@ -907,6 +909,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "explode_types",
     "fastuple",
     "find_bs",
     "find_device",
@@ -1021,6 +1024,7 @@ __all__ = [
     "set_seed",
     "setify",
     "sgd_step",
+    "show_at",
     "show_image",
     "show_images",
     "show_table",

@@ -12,7 +12,7 @@ from PIL import Image
 from vivace.core.errors import ArgumentTypeError
 from vivace.core.image import PILImage
 from vivace.core.randomness import Draws, set_seed, use_keys
-from vivace.core.types import TensorCategory, TensorImage, TensorMask
+from vivace.core.types import TensorCategory, TensorImage, TensorImageBW, TensorMask
 from vivace.data.transform import ItemTransform, Pipeline, RandTransform, Transform, encodes_for
 
 
@@ -249,3 +249,51 @@ def test_older_style_random_transforms_work():
     assert Sometimes(p=0.0)(1, split_idx=0) == 1
     assert Sometimes(p=1.0)(1, split_idx=1) == 1
     assert Sometimes().uses_global_random and not AddNoise().uses_global_random
+
+
+class AddByType(Transform):
+    def encodes(self, x: TensorImage):
+        return x + 1
+
+    def encodes(self, x: TensorMask):  # noqa: F811
+        return x + 10
+
+    def encodes(self, x: int):  # noqa: F811
+        return x + 100
+
+    def decodes(self, x: TensorImage):
+        return x - 1
+
+    def decodes(self, x: int):  # noqa: F811
+        return x - 100
+
+
+def test_a_class_may_have_several_methods_for_different_types():
+    image, mask = TensorImage(torch.zeros(3, 2, 2)), TensorMask(torch.zeros(2, 2))
+    changed = AddByType()((image, mask, 3, "as it is"))
+    assert [float(changed[0].max()), float(changed[1].max()), *changed[2:]] == [1, 10, 103, "as it is"]
+    assert type(changed[0]) is TensorImage and type(changed[1]) is TensorMask
+    assert AddByType().decode((changed[0], changed[1], 103))[2] == 3
+
+
+def test_methods_for_other_types_are_inherited():
+    class Also(AddByType):
+        def encodes(self, x: str):
+            return f"{x}!"
+
+    assert Also()(("a", 2)) == ("a!", 102)
+
+
+def test_the_most_special_method_is_used():
+    class Kinds(Transform):
+        def encodes(self, x: object):
+            return "anything"
+
+        def encodes(self, x: TensorImageBW):  # noqa: F811
+            return "grey"
+
+        def encodes(self, x: TensorImage):  # noqa: F811
+            return "colour"
+
+    grey, colour = TensorImageBW(torch.zeros(1, 2, 2)), TensorImage(torch.zeros(3, 2, 2))
+    assert [Kinds()(x) for x in (grey, colour, 1)] == ["grey", "colour", "anything"]

@@ -33,6 +33,7 @@ __all__ = [
     "TitledInt",
     "TitledStr",
     "TitledTuple",
+    "explode_types",
     "fastuple",
     "is_sample",
     "plain_tensor",
@@ -288,6 +289,11 @@ class fastuple(tuple[Any, ...]):
 def is_sample(x: Any) -> bool:
     """Whether transforms act on the members of `x`: a plain tuple, or a `fastuple`."""
     return type(x) is tuple or isinstance(x, fastuple)
+
+
+def explode_types(o: Any) -> Any:
+    """Return the type of `o`; of a list or tuple `{its type: [the same of each member]}`."""
+    return {type(o): [explode_types(member) for member in o]} if isinstance(o, (list, tuple)) else type(o)
 
 
 def plain_tensor(x: T) -> T:

@@ -63,6 +63,7 @@ from vivace.data.category import (
 from vivace.data.datasets import (
     Datasets,
     TfmdLists,
+    show_at,
 )
 from vivace.data.download import (
     download_data,
@@ -218,6 +219,7 @@ __all__ = [
     "range_of",
     "rank_distrib",
     "setify",
+    "show_at",
     "snake2camel",
     "stop",
     "store_attr",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vivace.data.datasets import (
     Datasets,
     TfmdLists,
+    show_at,
 )
 from vivace.data.loader import (
     DataLoader,
@@ -43,5 +44,6 @@ __all__ = [
     "as_transform",
     "compose_tfms",
     "encodes_for",
+    "show_at",
     "test_set",
 ]

@@ -19,7 +19,7 @@ from .sources import Table, as_items, item_at, rows_of, take
 from .subsets import Subsets
 from .transform import Pipeline
 
-__all__ = ["Datasets", "TfmdLists"]
+__all__ = ["Datasets", "TfmdLists", "show_at"]
 
 # A prediction is a plain tensor; this is what it stands for, given what the target is.
 _TYPE_OF_KIND: dict[str, type[Tensor]] = {
@@ -365,6 +365,11 @@ def _checked(splits: Sequence[Sequence[int]], n_items: int) -> L[L[int]]:
                 "positions; of a table whose index has gaps use the row numbers, or call reset_index(drop=True) first."
             )
     return L(checked, use_list=True)
+
+
+def show_at(o: Any, idx: int, **kwargs: Any) -> Any:
+    """Show item `idx` of a data set, decoded; return the axes if it is a picture."""
+    return o.show(o[idx], **kwargs)
 
 
 def _show(value: Any, ctx: Any, **kwargs: Any) -> Any:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import functools
 import inspect
-import types
-import typing
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -20,6 +17,8 @@ from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
 from vivace.core.randomness import Draws, current_keys, fresh_key, fresh_keys
 from vivace.core.types import TensorImage, TensorMask, fastuple, is_sample, retype
+
+from .handlers import Handler, SeveralMethods, annotated_types, class_handlers, encodes_for
 
 __all__ = [
     "DisplayedTransform",
@@ -34,83 +33,14 @@ __all__ = [
 ]
 
 
-class _Handler(typing.NamedTuple):
-    function: Callable[..., Any]
-    types: tuple[type, ...] | None  # None: every value
-    keeps_type: bool  # no return annotation: the result is what the input was
-    gives: type[Tensor] | None = None  # what the return annotation makes of a plain tensor
-
-    def finish(self, out: Any, x: Any) -> Any:
-        """Give what came back its semantic type: the one that is spelt out, or that of the input."""
-        if self.gives is not None and type(out) is Tensor:
-            return out.as_subclass(self.gives)
-        return retype(out, x) if self.keeps_type else out
-
-
-def _annotated_types(
-    function: Callable[..., Any], *, skip_self: bool
-) -> tuple[tuple[type, ...] | None, bool, type[Tensor] | None]:
-    """The types that the first parameter names, whether the result keeps the input's type, and what it is otherwise."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # builtins such as `len` have no signature
-        return None, True, None
-    parameters = parameters[1:] if skip_self else parameters
-    if not parameters or parameters[0].annotation is inspect.Parameter.empty:
-        annotation: Any = Any
-    else:
-        annotation = parameters[0].annotation
-    keeps_type, gives = True, None
-    if isinstance(annotation, str) or "return" in getattr(function, "__annotations__", {}):
-        try:
-            hints = typing.get_type_hints(_routine_of(function))
-        except (NameError, TypeError):  # a name that exists only for type checkers, a callable without annotations
-            hints = {}
-        annotation = hints.get(parameters[0].name, Any) if isinstance(annotation, str) else annotation
-        result = hints.get("return", Any)
-        keeps_type = result is Any  # a result whose type is spelt out is left as it is, unless it is a plain tensor
-        gives = result if isinstance(result, type) and issubclass(result, Tensor) and result is not Tensor else None
-    return _as_types(annotation), keeps_type, gives
-
-
-def _routine_of(function: Any) -> Any:
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function if inspect.isroutine(function) else type(function).__call__
-
-
-def _as_types(annotation: Any) -> tuple[type, ...] | None:
-    if annotation is Any or annotation is object or isinstance(annotation, typing.TypeVar):
-        return None
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is Union:
-        parts = [_as_types(a) for a in typing.get_args(annotation)]
-        return None if any(p is None for p in parts) else tuple(t for p in parts if p is not None for t in p)
-    origin = typing.get_origin(annotation)
-    if isinstance(origin, type):
-        return (origin,)
-    return (annotation,) if isinstance(annotation, type) else None
-
-
-def encodes_for(*of_types: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a method of a `Transform` as one more `encodes`, for values of the given types.
-
-    A class can hold any number of them next to its `encodes`; the first whose types match is used.
-    """
-
-    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
-        function.__dict__["_encodes_types"] = of_types
-        return function
-
-    return mark
-
-
-class Transform:
+class Transform(metaclass=SeveralMethods):
     """Change values on their way in (`encodes`) and back (`decodes`).
 
     Write a subclass with `encodes(self, x)` and, where it can be undone, `decodes(self, x)`; annotate `x` to act on
-    that type (or union) alone. `setups(self, items)` sees the training items once. Or wrap a function:
-    `Transform(f)`, or `@Transform` above it. Tuples are handled element by element; a tensor or picture that
-    comes back without its semantic type gets it again.
+    that type (or union) alone. There may be several of each, for different types: the most special one that fits is
+    used, then inherited ones. `setups(self, items)` sees the training items once. Or wrap a function: `Transform(f)`,
+    or `@Transform` above it. Tuples are handled element by element; a tensor or picture that comes back without its
+    semantic type gets it again.
 
     Args:
         enc: the function that encodes (instead of a method).
@@ -126,13 +56,13 @@ class Transform:
     uses_global_random: bool = True  # ours say False; others are run so that global draws depend on the sample alone
     begins_with: tuple[type, ...] = ()  # given for prediction in place of an item, these skip the transforms before
     _sees_tuple: ClassVar[bool] = False
-    _class_encoders: ClassVar[list[_Handler]] = []
-    _class_decoders: ClassVar[list[_Handler]] = []
+    _class_encoders: ClassVar[list[Handler]] = []
+    _class_decoders: ClassVar[list[Handler]] = []
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._class_encoders = _class_handlers(cls, "encodes")
-        cls._class_decoders = _class_handlers(cls, "decodes")
+        cls._class_encoders = class_handlers(cls, "encodes")
+        cls._class_decoders = class_handlers(cls, "decodes")
 
     def __init__(
         self,
@@ -150,11 +80,11 @@ class Transform:
         if enc is not None:
             self.enc = enc
             self.kind = getattr(getattr(enc, "__self__", None), "kind", None)  # of the class whose `create` this is
-            self._own_encoder = _Handler(enc, *_annotated_types(enc, skip_self=False))
+            self._own_encoder = Handler(enc, *annotated_types(enc, skip_self=False))
             self.__name__ = getattr(enc, "__name__", type(enc).__name__)
         if dec is not None:
             self.dec = dec
-            self._own_decoder = _Handler(dec, *_annotated_types(dec, skip_self=False))
+            self._own_decoder = Handler(dec, *annotated_types(dec, skip_self=False))
 
     @property
     def name(self) -> str:
@@ -185,7 +115,7 @@ class Transform:
             return x
         return self._walk(x, "_own_decoder", self._class_decoders)
 
-    def _walk(self, x: Any, own: str, handlers: list[_Handler]) -> Any:
+    def _walk(self, x: Any, own: str, handlers: list[Handler]) -> Any:
         function = self.__dict__.get(own)
         if type(x) is tuple and function is None and not self._sees_tuple:  # nearly always
             return tuple([self._walk(o, own, handlers) for o in x])
@@ -203,7 +133,7 @@ class Transform:
         return x
 
     @staticmethod
-    def _names_tuple(x: Any, function: _Handler | None, handlers: list[_Handler]) -> bool:
+    def _names_tuple(x: Any, function: Handler | None, handlers: list[Handler]) -> bool:
         """Whether an annotation asks for tuples of this type as a whole."""
         named = [function] if function is not None else handlers if type(x) is not tuple else []
         return any(issubclass(t, tuple) and isinstance(x, t) for handler in named for t in handler.types or ())
@@ -288,21 +218,6 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, (Tensor, np.ndarray)) or isinstance(b, (Tensor, np.ndarray)):
         return a is b
     return bool(a == b)
-
-
-def _class_handlers(cls: type, name: str) -> list[_Handler]:
-    """The methods that a class encodes (or decodes) with: its own and inherited ones, the most derived first."""
-    handlers: list[_Handler] = []
-    seen: set[str] = set()
-    for base in cls.__mro__:
-        for key, function in vars(base).items():
-            marked = getattr(function, "_encodes_types", None)
-            if key in seen or not callable(function) or not (key == name or (name == "encodes" and marked)):
-                continue
-            seen.add(key)
-            of_types, keeps_type, gives = _annotated_types(function, skip_self=True)
-            handlers.append(_Handler(function, marked or of_types, keeps_type, gives))
-    return handlers
 
 
 class InplaceTransform(Transform):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from vivace.core.collector import CollectorPause
+
+_pause = CollectorPause()
+
 import functools
 import itertools
 import json
@@ -150,6 +154,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    explode_types,
     plain_tensor,
     retype,
 )
@@ -171,6 +176,7 @@ from vivace.data.category import (
 from vivace.data.datasets import (
     Datasets,
     TfmdLists,
+    show_at,
 )
 from vivace.data.download import (
     download_data,
@@ -965,6 +971,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "explode_types",
     "feature_importance",
     "find_bs",
     "find_device",
@@ -1081,6 +1088,7 @@ __all__ = [
     "set_seed",
     "setify",
     "sgd_step",
+    "show_at",
     "show_image",
     "show_images",
     "show_table",
@@ -1159,3 +1167,5 @@ __all__ = [
     "xse_resnext50_deeper",
     "xsenet154",
 ]
+
+del CollectorPause, _pause

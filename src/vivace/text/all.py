@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from vivace.core.collector import CollectorPause
+
+_pause = CollectorPause()
+
 import functools
 import itertools
 import json
@@ -150,6 +154,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    explode_types,
     plain_tensor,
     retype,
 )
@@ -171,6 +176,7 @@ from vivace.data.category import (
 from vivace.data.datasets import (
     Datasets,
     TfmdLists,
+    show_at,
 )
 from vivace.data.download import (
     download_data,
@@ -1078,6 +1084,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "explode_types",
     "find_bs",
     "find_device",
     "first",
@@ -1212,6 +1219,7 @@ __all__ = [
     "set_seed",
     "setify",
     "sgd_step",
+    "show_at",
     "show_image",
     "show_images",
     "show_table",
@@ -1297,3 +1305,5 @@ __all__ = [
     "xse_resnext50_deeper",
     "xsenet154",
 ]
+
+del CollectorPause, _pause

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-__all__ = ["evaluating"]
+__all__ = ["shared_evaluation"]
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
 _MODE, _CHILDREN = operator.itemgetter("training"), operator.itemgetter("_modules")
@@ -32,7 +32,7 @@ _SAME_IN_BOTH_MODES = frozenset(
 )
 
 
-def evaluating(model: nn.Module) -> AbstractContextManager[None]:
+def shared_evaluation(model: nn.Module) -> AbstractContextManager[None]:
     """Return a context in which `model` is in evaluation mode, in however many threads; afterwards it is as before."""
     with _LOCK:
         evaluation = _EVALUATIONS.get(model) or _EVALUATIONS.setdefault(model, _SharedEvaluation())

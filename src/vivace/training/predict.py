@@ -25,7 +25,7 @@ from vivace.data.collate import sample_of
 
 from .callback import Callback
 from .collected import Collected
-from .evaluation import evaluating
+from .evaluation import shared_evaluation
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -329,7 +329,7 @@ def predict(
 
 def predict_batch(learn: Learner, inputs: tuple[Any, ...]) -> Any:
     """Return the model's output for a batch, in evaluation mode; several threads may call it at once."""
-    with evaluating(learn.model), torch.inference_mode(), learn.runtime.autocast():
+    with shared_evaluation(learn.model), torch.inference_mode(), learn.runtime.autocast():
         return to_detach(learn.runtime.forward_of(learn.model)(*inputs), gather=False)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from vivace.core.collector import CollectorPause
+
+_pause = CollectorPause()
+
 import functools
 import itertools
 import json
@@ -164,6 +168,7 @@ from vivace.core.types import (
     TitledInt,
     TitledStr,
     TitledTuple,
+    explode_types,
     fastuple,
     plain_tensor,
     retype,
@@ -186,6 +191,7 @@ from vivace.data.category import (
 from vivace.data.datasets import (
     Datasets,
     TfmdLists,
+    show_at,
 )
 from vivace.data.download import (
     download_data,
@@ -1190,6 +1196,7 @@ __all__ = [
     "even_mults",
     "event",
     "exp_rmspe",
+    "explode_types",
     "fastuple",
     "find_bs",
     "find_coeffs",
@@ -1336,6 +1343,7 @@ __all__ = [
     "setify",
     "setup_aug_tfms",
     "sgd_step",
+    "show_at",
     "show_image",
     "show_images",
     "show_table",
@@ -1427,3 +1435,5 @@ __all__ = [
     "xsenet154",
     "zoom_mat",
 ]
+
+del CollectorPause, _pause
