@@ -167,6 +167,8 @@ def test_partial_dependence_rises_where_the_target_does(trained: TabularLearner,
         trained.partial_dependence("aged")
     with pytest.raises(ArgumentError, match="one column at a time, got 2"):
         trained.partial_dependence(["age", "work"])
+    with pytest.raises(DataError, match="no rows to average over"):
+        trained.partial_dependence("age", dl=trained.dls.valid.new(trained.dls.valid_ds.take([])))
 
 
 def test_a_model_needs_a_column(make_table: Any) -> None:

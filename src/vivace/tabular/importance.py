@@ -174,7 +174,7 @@ def partial_dependence(
 
     Raises:
         ArgumentError: it is several columns.
-        DataError: there is no such column.
+        DataError: there is no such column, or there are no rows.
     """
     import pandas as pd
 
@@ -186,6 +186,8 @@ def partial_dependence(
     if column not in features:
         raise missing_column(column, features, where="The model")
     n_rows = len(to)
+    if not n_rows:
+        raise DataError("There are no rows to average over: give others, ds_idx=0 or dl.")
     chosen = np.unique(np.linspace(0, n_rows - 1, min(max_rows, n_rows)).astype(np.int64))
     parts = tuple(part[torch.from_numpy(chosen)] for part in to.as_columns())[: to.n_inp]
     (part, position), *flags = features[column]
