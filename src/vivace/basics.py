@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
 import shutil
 import sys
+import time
+from collections import (
+    Counter,
+    defaultdict,
+)
+from copy import (
+    deepcopy,
+)
 from functools import partial
+from operator import (
+    attrgetter,
+    itemgetter,
+)
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import (
+    Tensor,
+    nn,
+)
 
 from vivace.core.basics import (
     Inf,
@@ -59,6 +77,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -97,6 +116,13 @@ from vivace.core.randomness import (
 from vivace.core.report import (
     master_bar,
     progress_bar,
+)
+from vivace.core.scripting import (
+    concat,
+    delegates,
+    parallel,
+    patch,
+    patch_to,
 )
 from vivace.core.show import (
     as_axes,
@@ -206,6 +232,10 @@ from vivace.data.transforms import (
 )
 from vivace.data.urls import (
     URLs,
+)
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
 )
 from vivace.inference.bundle import (
     load_learner,
@@ -417,6 +447,12 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    MCDropoutCallback,
+    bn_types,
+    set_bn_eval,
+)
 from vivace.training.callbacks.nan import (
     TerminateOnNaNCallback,
 )
@@ -483,6 +519,7 @@ from vivace.training.metrics import (
     exp_rmspe,
     foreground_acc,
     mae,
+    mk_metric,
     mse,
     msle,
     rmse,
@@ -523,6 +560,7 @@ from vivace.training.metrics_sklearn import (
     RocAucBinary,
     RocAucMulti,
     SpearmanCorrCoef,
+    perplexity,
     skm_to_fastai,
 )
 from vivace.training.optimizer import (
@@ -557,6 +595,7 @@ from vivace.training.schedule import (
     SchedLin,
     SchedNo,
     SchedPoly,
+    annealer,
     combine_scheds,
     combined_cos,
     sched_cos,
@@ -567,6 +606,23 @@ from vivace.training.schedule import (
 )
 from vivace.training.stages import (
     measure_stages,
+)
+from vivace.training.steppers import (
+    adam_step,
+    average_grad,
+    average_sqr_grad,
+    debias,
+    l2_reg,
+    lamb_step,
+    larc_layer_lr,
+    larc_step,
+    momentum_step,
+    qhadam_step,
+    radam_step,
+    rms_prop_step,
+    sgd_step,
+    step_stat,
+    weight_decay,
 )
 
 pd = LazyModule("pandas")
@@ -594,6 +650,7 @@ __all__ = [
     "BaseLoss",
     "BatchNorm",
     "BatchNorm1dFlat",
+    "BnFreeze",
     "BrierScore",
     "BrierScoreMulti",
     "CSVLogger",
@@ -617,6 +674,7 @@ __all__ = [
     "ColSplitter",
     "CollectDataCallback",
     "ConvLayer",
+    "Counter",
     "CrossEntropyLossFlat",
     "CutMix",
     "DataBlock",
@@ -688,6 +746,7 @@ __all__ = [
     "Lookahead",
     "LossMetric",
     "LossMetrics",
+    "MCDropoutCallback",
     "MSELossFlat",
     "MaskSplitter",
     "MatthewsCorrCoef",
@@ -713,6 +772,7 @@ __all__ = [
     "OriginLayer",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -770,6 +830,7 @@ __all__ = [
     "SpearmanCorrCoef",
     "Swish",
     "SwishJit",
+    "Tensor",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -798,10 +859,13 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WeightedDL",
     "XResNet",
     "accuracy",
     "accuracy_multi",
+    "adam_step",
     "adaptive_pool",
+    "annealer",
     "apply",
     "apply_init",
     "apply_leaf",
@@ -809,21 +873,31 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "attrgetter",
+    "average_grad",
     "average_into",
+    "average_sqr_grad",
     "bn_bias_params",
+    "bn_types",
     "broadcast_vec",
     "camel2snake",
     "children_and_parameters",
     "chunked",
     "class2attr",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
+    "concat",
     "cond_init",
     "config_path",
+    "debias",
+    "deepcopy",
     "default_device",
     "default_split",
+    "defaultdict",
     "defaults",
+    "delegates",
     "download_data",
     "download_url",
     "dummy_eval",
@@ -865,6 +939,13 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "itemgetter",
+    "itertools",
+    "json",
+    "l2_reg",
+    "lamb_step",
+    "larc_layer_lr",
+    "larc_step",
     "last",
     "layer_info",
     "listify",
@@ -880,10 +961,12 @@ __all__ = [
     "minimum",
     "mish",
     "mix_pairs",
+    "mk_metric",
     "model_sizes",
     "module",
     "module_device",
     "module_summary",
+    "momentum_step",
     "mse",
     "msle",
     "nested_attr",
@@ -900,15 +983,22 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "one_param",
+    "operator",
     "os",
+    "parallel",
     "params",
     "parent_label",
     "partial",
     "paste_box",
+    "patch",
+    "patch_to",
     "pd",
+    "perplexity",
     "plain_tensor",
     "plt",
     "progress_bar",
+    "qhadam_step",
+    "radam_step",
     "random",
     "range_of",
     "ranger",
@@ -917,6 +1007,7 @@ __all__ = [
     "read_manifest",
     "requires_grad",
     "retype",
+    "rms_prop_step",
     "rmse",
     "save_model",
     "save_pickle",
@@ -926,8 +1017,10 @@ __all__ = [
     "sched_no",
     "sched_poly",
     "sequential",
+    "set_bn_eval",
     "set_seed",
     "setify",
+    "sgd_step",
     "show_image",
     "show_images",
     "show_table",
@@ -943,6 +1036,7 @@ __all__ = [
     "split_body",
     "split_decay",
     "steep",
+    "step_stat",
     "stop",
     "store_attr",
     "subplots",
@@ -950,6 +1044,7 @@ __all__ = [
     "sys",
     "tensor",
     "test_set",
+    "time",
     "to_concat",
     "to_cpu",
     "to_detach",
@@ -969,6 +1064,7 @@ __all__ = [
     "valley",
     "vivace_home",
     "vleaky_relu",
+    "weight_decay",
     "xresnet101",
     "xresnet152",
     "xresnet18",

@@ -19,6 +19,7 @@ from vivace.training.metrics import (
     exp_rmspe,
     foreground_acc,
     mae,
+    mk_metric,
     mse,
     msle,
     rmse,
@@ -59,6 +60,7 @@ from vivace.training.metrics_sklearn import (
     RocAucBinary,
     RocAucMulti,
     SpearmanCorrCoef,
+    perplexity,
     skm_to_fastai,
 )
 
@@ -111,8 +113,10 @@ __all__ = [
     "exp_rmspe",
     "foreground_acc",
     "mae",
+    "mk_metric",
     "mse",
     "msle",
+    "perplexity",
     "rmse",
     "skm_to_fastai",
     "top_k_accuracy",

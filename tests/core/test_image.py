@@ -11,7 +11,8 @@ from PIL import Image
 
 from vivace.core import image as image_module
 from vivace.core.errors import ArgumentTypeError, DataError
-from vivace.core.image import PILImage, PILImageBW, PILMask, image2tensor, load_image
+from vivace.core.image import PILBase, PILImage, PILImageBW, PILMask, image2tensor, load_image
+from vivace.core.types import TensorImageBW
 
 
 @pytest.fixture
@@ -104,3 +105,12 @@ def test_scaled_decoding_looks_the_same(tmp_path):
     assert scaled.size == (200, 150)
     full = load_image(tmp_path / "big.jpg", "RGB").resize((200, 150), Image.Resampling.BOX)
     assert np.abs(np.asarray(full).astype(int) - np.asarray(scaled)).mean() < 1.5
+
+
+def test_classes_of_pictures_written_for_fastai_open_as_they_say(pixels):
+    class Grey(PILBase):
+        _open_args, _show_args, _tensor_cls = {"mode": "L"}, {"cmap": "Greys"}, TensorImageBW
+
+    picture = Grey.create(pixels)
+    assert picture.mode == "L" and Grey.tensor_type is TensorImageBW and Grey.show_options == {"cmap": "Greys"}
+    assert PILImage.open_mode == "RGB"

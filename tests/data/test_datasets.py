@@ -144,8 +144,20 @@ def test_a_split_outside_the_items_says_that_positions_are_meant() -> None:
 
 
 def test_a_missing_subset_says_how_many_there_are() -> None:
-    with pytest.raises(DataError, match="no subset 1: the items are in 1"):
-        _ = TfmdLists(WORDS, len).valid
+    with pytest.raises(DataError, match="no subset 2: the items are in 2"):
+        TfmdLists(WORDS, len, splits=[[0, 1], [2]]).subset(2)
+
+
+def test_items_that_are_not_split_all_train() -> None:
+    tl = TfmdLists(WORDS, len)
+    assert list(tl.train) == list(tl) and len(tl.valid) == 0
+
+
+def test_data_sets_name_their_transforms() -> None:
+    dsets = words()
+    assert dsets.categorize.vocab == dsets.vocab
+    with pytest.raises(AttributeError, match="nor a transform that is called so"):
+        _ = dsets.numericalize
 
 
 # ---------------------------------------------------------------------- Datasets

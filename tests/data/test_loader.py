@@ -295,3 +295,15 @@ def test_what_a_skipped_sample_had_begun_is_let_go_at_once(num_workers):
         gc.enable()
     assert len(batches) == 2 and [f.index for f in dl.skipped] == [1, 3, 5, 7]
     assert len(begun) == 4 and not alive
+
+
+def test_loaders_have_what_their_parts_have():
+    class Numbers(list):
+        source = "a book"
+
+    dls = DataLoaders(DataLoader(Numbers(range(12)), bs=4, shuffle=True), DataLoader(Numbers(range(6)), bs=3))
+    assert (dls.bs, dls.n, dls.shuffle, dls.source) == (4, 12, True, "a book") and dls.valid.source == "a book"
+    with pytest.raises(AttributeError, match="Neither DataLoaders nor their training loader has `nonsense`"):
+        _ = dls.nonsense
+    with pytest.raises(AttributeError, match="Neither DataLoader nor its data set has `nonsense`"):
+        _ = dls.train.nonsense

@@ -131,6 +131,49 @@ def test_a_pipeline_sorts_by_order_and_decodes_backwards():
     assert [t.name for t in pipeline] == ["First", "Second"]
 
 
+def test_a_pipeline_names_its_transforms_and_has_what_they_have():
+    class AddOne(Transform):
+        amount = 1
+
+    class AddMany(Transform):
+        amount, only_here = 5, "yes"
+
+    pipeline = Pipeline([AddOne, AddMany, AddMany])
+    assert isinstance(pipeline.add_one, AddOne) and pipeline.add_many == pipeline.fs[1:]
+    assert pipeline.amount == [1, 5, 5] and Pipeline([AddMany]).only_here == "yes"
+    with pytest.raises(AttributeError, match="no transform `nonsense`"):
+        _ = pipeline.nonsense
+
+
+def test_transforms_are_added_in_their_order():
+    class Last(Transform):
+        order = 9
+
+        def setups(self, items):
+            self.n = len(items)
+
+        def encodes(self, x: int):
+            return x + self.n
+
+    class First(Transform):
+        order = -1
+
+        def encodes(self, x: int):
+            return x * 2
+
+    pipeline = Pipeline(lambda x: x + 1)
+    pipeline.add([Last, First], items=[1, 2, 3])
+    assert pipeline(5) == 5 * 2 + 1 + 3
+
+
+def test_a_plain_tensor_becomes_what_the_annotation_of_the_result_says():
+    class Mask(Transform):
+        def encodes(self, x) -> TensorMask:
+            return x > 0.5
+
+    assert type(Mask()(torch.rand(2, 2))) is TensorMask and type(Mask()(TensorImage(torch.rand(2, 2)))) is TensorMask
+
+
 def test_the_repr_shows_what_differs_from_the_defaults():
     @dataclass(repr=False)
     class Blur(Transform):

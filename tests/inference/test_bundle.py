@@ -18,7 +18,7 @@ from vivace.data.loader import DataLoader
 from vivace.data.loaders import DataLoaders
 from vivace.inference.bundle import load_learner, read_manifest
 from vivace.training.learner import Learner
-from vivace.training.losses import CrossEntropyLossFlat
+from vivace.training.losses import BaseLoss, CrossEntropyLossFlat
 
 
 def tensor_learner(path: Path) -> Learner:
@@ -343,3 +343,16 @@ def test_a_trusted_transform_is_imported_by_name_and_others_are_not(tmp_path, mo
     with pytest.raises(UnsafeFileError, match=r"my_transforms:Twice.*trust=\['my_transforms'\]"):
         make_transform(spec)
     assert make_transform(spec, trust=["my_transforms"])(1.5) == 3.0
+
+
+def test_a_loss_of_ones_own_is_left_out(tmp_path: Path) -> None:
+    class Own(CrossEntropyLossFlat):
+        pass
+
+    for loss in (Own(), BaseLoss(nn.CrossEntropyLoss)):
+        learn = tensor_learner(tmp_path)
+        learn.loss_func = loss
+        loaded = load_learner(learn.export("own.pkl"))
+        assert torch.equal(loaded.model[0].weight, learn.model[0].weight)
+        with pytest.raises(BundleError, match="loss function of your own"):
+            loaded.loss_func(torch.zeros(1, 3), torch.zeros(1))

@@ -256,6 +256,32 @@ def test_a_step_of_ones_own_learns_from_training_rows(make_table: Any, people: p
     assert to.items.age.max() == pytest.approx(people.age.iloc[: to.split].quantile(0.5))
 
 
+def test_a_step_of_ones_own_writes_whole_parts(make_table: Any, people: pd.DataFrame) -> None:
+    class Scale(TabularProc):
+        order = 5
+
+        def setups(self, to: Any) -> None:
+            self.highest = to.conts.max()
+
+        def encodes(self, to: Any) -> None:
+            to.conts = to.conts / self.highest
+
+        def decodes(self, to: Any) -> None:
+            to.conts = to.conts * self.highest
+
+    to = make_table(people, procs=[Categorify, FillMissing, Scale])
+    assert to.train.conts.max().tolist() == [1.0] * len(to.cont_names)
+    assert to.procs.scale.highest is to.procs.fs[-1].highest
+    plain = make_table(people, procs=[Categorify, FillMissing])
+    assert np.allclose(to.decode().conts, plain.conts, rtol=1e-5)
+
+
+def test_steps_are_found_by_their_names(make_table: Any) -> None:
+    to = make_table()
+    assert to.procs.normalize.means == to.means and to.procs.categorify["work"] == to.classes["work"]
+    assert to.procs.fill_missing.na_dict == to.na_dict
+
+
 def test_the_table_survives_a_pickle(make_table: Any, tmp_path: Any) -> None:
     to = make_table()
     save_pickle(tmp_path / "to.pkl", to)

@@ -184,6 +184,12 @@ def test_several_labels(reviews):
     assert list(dls.vocab[1]) == ["a", "b"] and dls.one_batch()[1].shape == (8, 2)
 
 
+def test_frames_of_polars_are_read(reviews):
+    polars = pytest.importorskip("polars")
+    dls = TextDataLoaders.from_df(polars.from_pandas(reviews), valid_col="is_valid", bs=4)
+    assert len(dls.train_ds) == 45
+
+
 def test_csv_files_are_read(reviews, tmp_path):
     reviews.to_csv(tmp_path / "labels.csv", index=False)
     dls = TextDataLoaders.from_csv(tmp_path, text_col="text", label_col="label", valid_col="is_valid", bs=4)

@@ -225,3 +225,34 @@ def test_a_callback_can_be_called_with_an_event(line_learner):
     learn.training = False
     callback("after_batch")
     assert callback.n == 1
+
+
+def test_a_callback_has_what_its_learner_has(line_learner):
+    class Notes(Callback):
+        def before_fit(self):
+            self.learn.notes = []
+
+        def after_batch(self):
+            self.notes.append(self.progress_is_on)
+
+        def after_fit(self):
+            self.save("kept")
+
+    learn = line_learner(cbs=Notes())
+    learn.progress_is_on = "yes"
+    learn.fit(1)
+    assert learn.notes == ["yes"] * 10 and (learn.path / "models" / "kept.pth").is_file()
+    with pytest.raises(AttributeError, match="Neither Notes nor its Learner has `nonsense`"):
+        _ = next(cb for cb in learn.cbs if isinstance(cb, Notes)).nonsense
+    with pytest.raises(AttributeError, match="not attached to a Learner yet, so it has no `notes`"):
+        _ = Notes().notes
+
+
+def test_events_can_be_given_as_functions(line_learner):
+    seen = []
+    line_learner().fit(2, cbs=Callback(after_epoch=lambda cb: seen.append(cb.epoch)))
+    assert seen == [0, 1]
+    with pytest.raises(TypeError, match="after_epoch"):
+        Callback(after_epoc=print)
+    with pytest.raises(TypeError, match="is not an event"):
+        Callback(nonsense=print)

@@ -85,3 +85,17 @@ def test_forgotten_momentum_is_made_anew() -> None:
     optimizer.clear_state()
     trained(model, optimizer, gradients[3:])
     assert all(float(state["step"]) == 3 for state in optimizer.state.values())
+
+
+def test_parameters_of_several_dtypes_are_updated_too() -> None:
+    model, gradients = model_and_gradients(4)
+    model[2].double()  # type: ignore[index]
+    typed = [
+        [g if g is None else g.to(p.dtype) for g, p in zip(each, model.parameters(), strict=True)] for each in gradients
+    ]
+    other = copy.deepcopy(model)
+    theirs = torch.optim.AdamW(other.parameters(), lr=0.01, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01, fused=True)
+    for a, b in zip(
+        trained(model, Adam(model.parameters(), lr=0.01), typed), trained(other, theirs, typed), strict=True
+    ):
+        assert torch.equal(a, b)

@@ -17,6 +17,7 @@ from vivace.training import metrics as m
 from vivace.training import metrics_segmentation as seg
 from vivace.training import metrics_sklearn as ms
 from vivace.training.losses import (
+    BaseLoss,
     BCEWithLogitsLossFlat,
     CrossEntropyLossFlat,
     DiceLoss,
@@ -25,7 +26,7 @@ from vivace.training.losses import (
     MSELossFlat,
     loss_for_kind,
 )
-from vivace.training.schedule import SchedCos, SchedExp, SchedLin, SchedPoly, combine_scheds, combined_cos
+from vivace.training.schedule import SchedCos, SchedExp, SchedLin, SchedPoly, annealer, combine_scheds, combined_cos
 
 
 def over_batches(metric, preds, targs, size=7):
@@ -131,6 +132,31 @@ def test_losses_know_what_outputs_mean(three):
     assert torch.equal(several.decodes(several.activation(p)), p.sigmoid() > 0.3)
 
 
+def test_a_loss_of_torch_works_on_flattened_predictions():
+    pred, targ = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    weight = torch.tensor([1.0, 2.0, 3.0])
+    loss = BaseLoss(torch.nn.CrossEntropyLoss, weight=weight, axis=1)
+    assert torch.allclose(loss(pred, targ), F.cross_entropy(pred, targ, weight))
+    assert loss(pred, targ, reduction="none").shape == (32,) and isinstance(loss.func, torch.nn.CrossEntropyLoss)
+    numbers = BaseLoss(torch.nn.HuberLoss, delta=0.5, floatify=True, is_2d=False)
+    assert torch.allclose(
+        numbers(torch.ones(4, 1), torch.zeros(4).int()), F.huber_loss(torch.ones(4), torch.zeros(4), delta=0.5)
+    )
+
+
+def test_a_loss_of_ones_own_decodes_as_it_says():
+    class Own(BaseLoss):
+        def __init__(self, *args, axis=-1, **kwargs):
+            super().__init__(torch.nn.CrossEntropyLoss, *args, axis=axis, **kwargs)
+
+        def decodes(self, out):
+            return out.argmax(self.axis)
+
+    pred, targ = torch.randn(5, 3), torch.randint(0, 3, (5,))
+    assert torch.allclose(Own()(pred, targ), F.cross_entropy(pred, targ))
+    assert torch.equal(Own().decodes(pred), pred.argmax(-1))
+
+
 def test_perfect_masks_have_no_dice_loss():
     y = torch.randint(0, 3, (2, 8, 8))
     sure = F.one_hot(y, 3).permute(0, 3, 1, 2).float() * 50
@@ -156,6 +182,14 @@ def test_schedules_begin_and_end_where_they_should(start, end, kind):
     assert sched(0.0) == pytest.approx(start) and sched(1.0) == pytest.approx(end)
     middle = sched(0.5)
     assert min(start, end) - 1e-9 <= middle <= max(start, end) + 1e-9
+
+
+def test_a_function_becomes_a_schedule():
+    @annealer
+    def squared(start, end, pos):
+        return start + (end - start) * pos**2
+
+    assert squared(1, 3)(0.5) == 1.5 and squared(3, 1)(1.0) == 1
 
 
 def test_schedules_follow_each_other():

@@ -177,3 +177,17 @@ def test_buffers_that_are_not_saved_are_put_back_too(line_learner):
     learn = line_learner(Counting(), n=640)
     learn.lr_find(show_plot=False)
     assert learn.model.n_calls == 0
+
+
+def test_valley_is_not_misled_by_a_level_beginning() -> None:
+    rates = np.geomspace(1e-7, 10, 100)
+    x = np.log10(rates)
+    noise = 0.01 * np.random.default_rng(0).normal(size=100)
+    losses = 1 - 0.8 / (1 + np.exp(-4 * (x + 2))) + 0.05 * np.exp(3 * (x - 0.2)) + noise  # it falls around 1e-2
+    rate, (at, loss) = valley(rates, losses, 100)
+    assert 1e-3 < rate < 1e-1 and rate == at and loss in losses
+
+
+def test_steep_is_where_one_batch_fell_most() -> None:
+    rates = np.geomspace(1e-4, 1, 5)
+    assert steep(rates, np.array([5.0, 4.9, 2.0, 1.9, 1.8]), 5)[0] == pytest.approx(rates[1])

@@ -186,3 +186,9 @@ def test_new_pictures_need_no_masks(squares: Path) -> None:
     test.show_batch(max_n=2)
     labelled = dls.test_dl(get_image_files(squares / "images")[:3], with_labels=True)
     assert learn.get_preds(dl=labelled)[1].shape == (3, 34, 50)
+
+
+def test_the_parts_of_a_unet_are_had_by_position() -> None:
+    model = create_unet_model("resnet18", 2, (32, 32), pretrained=False)
+    assert model[0] is model.layers[0] is next(model.children())
+    assert len(model[1:]) == len(model.layers) - 1 and len(list(model[1:].parameters())) > 0

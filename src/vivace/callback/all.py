@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.training.callback import (
     Callback,
     Cancel,
@@ -46,6 +50,12 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    MCDropoutCallback,
+    bn_types,
+    set_bn_eval,
+)
 from vivace.training.callbacks.nan import (
     TerminateOnNaNCallback,
 )
@@ -73,9 +83,13 @@ from vivace.training.callbacks.tracker import (
 from vivace.training.callbacks.train_eval import (
     TrainEvalCallback,
 )
+from vivace.training.schedule import (
+    annealer,
+)
 
 __all__ = [
     "ActivationStats",
+    "BnFreeze",
     "CSVLogger",
     "Callback",
     "Cancel",
@@ -93,11 +107,13 @@ __all__ = [
     "GradientAccumulation",
     "GradientClip",
     "HookCallback",
+    "MCDropoutCallback",
     "MixHandler",
     "MixUp",
     "MixedPrecision",
     "ModelResetter",
     "ParamScheduler",
+    "PartialDL",
     "ProgressCallback",
     "RNNCallback",
     "RNNRegularizer",
@@ -109,9 +125,13 @@ __all__ = [
     "TerminateOnNaNCallback",
     "TrackerCallback",
     "TrainEvalCallback",
+    "WeightedDL",
+    "annealer",
     "average_into",
+    "bn_types",
     "event",
     "mix_pairs",
     "paste_box",
     "rnn_cbs",
+    "set_bn_eval",
 ]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 from vivace.training.callbacks.data import (
     CollectDataCallback,
     ShortEpochCallback,
@@ -9,5 +13,7 @@ from vivace.training.callbacks.data import (
 
 __all__ = [
     "CollectDataCallback",
+    "PartialDL",
     "ShortEpochCallback",
+    "WeightedDL",
 ]

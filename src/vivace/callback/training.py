@@ -9,9 +9,17 @@ from vivace.training.callbacks.gradients import (
     GradientAccumulation,
     GradientClip,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    bn_types,
+    set_bn_eval,
+)
 
 __all__ = [
+    "BnFreeze",
     "GradientAccumulation",
     "GradientClip",
     "ShortEpochCallback",
+    "bn_types",
+    "set_bn_eval",
 ]

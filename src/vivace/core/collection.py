@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import ArgumentError, ShapeError
 
-__all__ = ["L", "is_indexer"]
+__all__ = ["L", "coll_repr", "is_indexer"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -23,6 +23,12 @@ MAX_ITEMS_IN_REPR = 10
 def is_indexer(index: Any) -> bool:
     """Return whether `index` names one position: an int, or a number of numpy or torch without dimensions."""
     return isinstance(index, SupportsIndex) and getattr(index, "ndim", 0) == 0
+
+
+def coll_repr(c: Sequence[Any], max_n: int = 20) -> str:
+    """Return how many items a collection has, and the first `max_n`."""
+    shown = ",".join(map(repr, itertools.islice(c, max_n)))
+    return f"(#{len(c)}) [{shown}{'...' if len(c) > max_n else ''}]"
 
 
 class L(list[T], Generic[T]):
@@ -109,8 +115,7 @@ class L(list[T], Generic[T]):
     # ------------------------------------------------------------------ printing, comparing, joining
     def __repr__(self) -> str:
         """Return the count and the first ten items."""
-        shown = ",".join(map(repr, itertools.islice(self, MAX_ITEMS_IN_REPR)))
-        return f"(#{len(self)}) [{shown}{'...' if len(self) > MAX_ITEMS_IN_REPR else ''}]"
+        return coll_repr(self, MAX_ITEMS_IN_REPR)
 
     __hash__ = None
 

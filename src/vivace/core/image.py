@@ -53,6 +53,14 @@ class PILBase(Image.Image):
     show_options: ClassVar[dict[str, Any]] = {}
     kind: ClassVar[str] = "image"  # what it is as a target
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Also understand how such classes are written for fastai: `_open_args`, `_show_args`, `_tensor_cls`."""
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        cls.open_mode = own.get("_open_args", {}).get("mode", cls.open_mode)
+        cls.show_options = own.get("_show_args", cls.show_options)
+        cls.tensor_type = own.get("_tensor_cls", cls.tensor_type)
+
     def _new(self, im: Any) -> Self:  # Pillow makes the results of its operations with this
         return type(self)._of(super()._new(im))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
@@ -154,6 +154,19 @@ class TensorMask(TensorImageBase):
 class TensorPoint(TensorBase):
     """`(n_points, 2)` x, y positions: pixels before `PointScaler`, then -1..1 across the image."""
 
+    _width: ClassVar[int] = 2  # numbers in a row
+
+    @classmethod
+    def create(cls, t: Any, img_size: tuple[int, int] | None = None) -> Self:
+        """Return numbers, in pixels, as points (or boxes), one in a row.
+
+        Args:
+            t: one point or several (for boxes: left, top, right, bottom): a tensor, array or nested list.
+            img_size: width and height of their picture; None: they are read off the picture that is beside them.
+        """
+        rows = torch.as_tensor(np.asarray(t), dtype=torch.float32).reshape(-1, cls._width)
+        return cls(rows) if img_size is None else cls(rows, img_size=img_size)
+
     def show(self, ctx: Any = None, figsize: Any = None, **kwargs: Any) -> Any:
         """Mark the points on `ctx`, in the pixels of the image drawn there."""
         from .show import as_axes
@@ -168,6 +181,8 @@ class TensorPoint(TensorBase):
 
 class TensorBBox(TensorPoint):
     """`(n_boxes, 4)` left, top, right, bottom: pixels, then -1..1 across the image."""
+
+    _width = 4
 
     def show(self, ctx: Any = None, figsize: Any = None, **kwargs: Any) -> Any:
         """Outline the boxes on `ctx` in the colour `c`, with `labels` (one for each); empty ones are left out."""

@@ -124,6 +124,10 @@ from vivace.data.transforms import (
 from vivace.data.urls import (
     URLs,
 )
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
+)
 
 __all__ = [
     "AttrGetter",
@@ -157,6 +161,7 @@ __all__ = [
     "MultiCategoryBlock",
     "Normalize",
     "OneHotEncode",
+    "PartialDL",
     "Pipeline",
     "RandTransform",
     "RandomSplitter",
@@ -172,6 +177,7 @@ __all__ = [
     "Transform",
     "TransformBlock",
     "URLs",
+    "WeightedDL",
     "array",
     "broadcast_vec",
     "camel2snake",

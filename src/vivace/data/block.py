@@ -6,7 +6,7 @@ import copy
 import functools
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NoReturn, Self, Unpack
 
 import torch
@@ -24,6 +24,7 @@ from .options import LoaderOptions, check_names, known_options
 from .sources import as_items
 from .splits import RandomSplitter
 from .transform import Transform
+from .weighted import PartialDL, WeightedDL
 
 __all__ = ["CategoryBlock", "DataBlock", "MultiCategoryBlock", "RegressionBlock", "TransformBlock"]
 
@@ -274,6 +275,34 @@ class DataBlock:
             after_batch=[fresh(t) for t in self.batch_tfms],
             **wanted,
         )
+
+    def weighted_dataloaders(
+        self, source: Any, wgts: Sequence[float], bs: int = 64, **options: Unpack[LoaderOptions]
+    ) -> DataLoaders:
+        """Return loaders whose training batches are drawn with replacement, each item as often as its weight says.
+
+        Args:
+            source: what `get_items` takes, or the items.
+            wgts: one for each training item.
+            bs: samples in a batch.
+            options: as for `dataloaders`.
+        """
+        wanted: Any = {**options, "dl_type": WeightedDL, "dl_kwargs": [{"wgts": wgts}, {}]}
+        return self.dataloaders(source, bs=bs, **wanted)
+
+    def partial_dataloaders(
+        self, source: Any, partial_n: int, bs: int = 64, **options: Unpack[LoaderOptions]
+    ) -> DataLoaders:
+        """Return loaders that train on `partial_n` items in each epoch, others every time.
+
+        Args:
+            source: what `get_items` takes, or the items.
+            partial_n: how many.
+            bs: samples in a batch.
+            options: as for `dataloaders`.
+        """
+        wanted: Any = {**options, "dl_type": PartialDL, "dl_kwargs": [{"partial_n": partial_n}, {}]}
+        return self.dataloaders(source, bs=bs, **wanted)
 
     def summary(self, source: Any, bs: int = 4, show_batch: bool = False, **options: Unpack[LoaderOptions]) -> None:
         """Print what happens to one sample, step by step, then to a batch of `bs`; say which step fails on which item.

@@ -108,11 +108,13 @@ class TfmdLists(Subsets):
         )
 
     def subset(self, i: int) -> Self:
-        """Return the items of subset `i`, with the same transforms.
+        """Return the items of subset `i`, with the same transforms; without splits, 0 is all of them and 1 none.
 
         Raises:
             DataError: there is no such subset.
         """
+        if self.splits is None and i in (0, 1):
+            return self._new(L() if i else self.items, split_idx=i)
         if self.splits is None or i >= len(self.splits):
             raise DataError(
                 f"There is no subset {i}: the items are in {self.n_subsets}. Give `splits`, two lists of indices."
@@ -307,6 +309,14 @@ class Datasets(Subsets):
         for part in self.decode(o):
             ctx = _show(part, ctx, **kwargs)
         return ctx
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a transform by the name of its class: `dsets.categorize`, `dsets.numericalize`."""
+        tls = () if name.startswith("_") else self.__dict__.get("tls", ())
+        found = [transform for tl in tls for transform in tl.tfms.called(name)]
+        if not found:
+            raise AttributeError(f"{type(self).__name__} has no `{name}`, nor a transform that is called so.")
+        return found[0] if len(found) == 1 else L(found, use_list=True)
 
     @property
     def vocab(self) -> Any:

@@ -376,6 +376,17 @@ class DataLoader:
     def n_inp(self, value: int) -> None:
         self._n_inp = value
 
+    def __getattr__(self, name: str) -> Any:
+        """What is not here is the data set's: `dl.tls`, `dl.splits`, `dl.y` of a table."""
+        if name.startswith("_") or self.__dict__.get("dataset") is None:
+            raise AttributeError(name)
+        if hasattr(type(self), name):  # a property that has nothing to give
+            raise AttributeError(f"The data set ({type(self.dataset).__name__}) has no `{name}`.")
+        try:
+            return getattr(self.dataset, name)
+        except AttributeError:
+            raise AttributeError(f"Neither {type(self).__name__} nor its data set has `{name}`.") from None
+
     @property
     def items(self) -> Any:
         """The items of the data set, if it has them."""

@@ -73,7 +73,7 @@ class DataLoaders:
             bs: samples in a batch; `val_bs` those of the other loaders (None: the same).
             device: where batches go (None: the default device).
             shuffle: whether the first loader shuffles.
-            drop_last: whether the first loader drops a smaller last batch (None: when it shuffles).
+            drop_last: whether loaders drop a smaller last batch; None: the first one does.
             dl_kwargs: more arguments, one dict for each loader.
             kwargs: more arguments of every loader.
         """
@@ -92,7 +92,7 @@ class DataLoaders:
             own = {
                 "bs": bs if is_train else val_bs or bs,
                 "shuffle": is_train and shuffle and len(dataset) > 0,
-                "drop_last": is_train and (shuffle if drop_last is None else drop_last),
+                "drop_last": is_train if drop_last is None else drop_last,
                 "split_idx": min(position, 1),
                 "after_item": Pipeline(after_item, split_idx=min(position, 1)),
                 "after_batch": Pipeline(after_batch, split_idx=min(position, 1)),
@@ -128,6 +128,17 @@ class DataLoaders:
 
     def __len__(self) -> int:
         return len(self.loaders)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not here is the training loader's: `dls.bs`, `dls.num_workers`, `dls.items`."""
+        if name.startswith("_") or not self.__dict__.get("loaders"):
+            raise AttributeError(name)
+        if hasattr(type(self), name):  # a property that has nothing to give
+            raise AttributeError(f"The training data ({type(self.loaders[0]).__name__}) has no `{name}`.")
+        try:
+            return getattr(self.loaders[0], name)
+        except AttributeError:
+            raise AttributeError(f"Neither {type(self).__name__} nor their training loader has `{name}`.") from None
 
     @property
     def train(self) -> Any:

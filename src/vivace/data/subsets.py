@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self, Unpack
 
 import torch
@@ -16,6 +16,7 @@ from .loaders import DataLoaders
 from .options import LoaderOptions, check_names, known_options
 from .transform import Transform
 from .transforms import ToTensor
+from .weighted import PartialDL, WeightedDL
 
 __all__ = ["Subsets"]
 
@@ -102,13 +103,16 @@ class Subsets:
             own[1:] = [{"shuffle": True, **o} for o in own[1:]]
         if (n := options.pop("n", None)) is not None:
             own[0].setdefault("n", n)
+        shuffle = shuffle if shuffle_train is None else shuffle_train
+        drop_last = options.pop("drop_last", None)
+        own[0].setdefault("drop_last", shuffle if drop_last is None else drop_last)
         rest: dict[str, Any] = {**options}
         rest["on_error"] = rest.get("on_error") or "raise"
         return self.dls_type.from_dsets(
             *subsets,
             bs=bs,
             val_bs=val_bs,
-            shuffle=shuffle if shuffle_train is None else shuffle_train,
+            shuffle=shuffle,
             path=path,
             device=device,
             after_item=[make() for make in self.item_tfms] if after_item is None else after_item,
@@ -118,3 +122,32 @@ class Subsets:
             dl_kwargs=own,
             **rest,
         )
+
+    def weighted_dataloaders(
+        self, wgts: Sequence[float], bs: int = 64, **options: Unpack[LoaderOptions]
+    ) -> DataLoaders:
+        """Return loaders whose training batches are drawn with replacement, each item as often as its weight says.
+
+        Args:
+            wgts: one for each training item.
+            bs: samples in a batch.
+            options: as for `dataloaders`.
+        """
+        return self._loaders_of(WeightedDL, {"wgts": wgts}, bs, options)
+
+    def partial_dataloaders(self, partial_n: int, bs: int = 64, **options: Unpack[LoaderOptions]) -> DataLoaders:
+        """Return loaders that train on `partial_n` items in each epoch, others every time.
+
+        Args:
+            partial_n: how many.
+            bs: samples in a batch.
+            options: as for `dataloaders`.
+        """
+        return self._loaders_of(PartialDL, {"partial_n": partial_n}, bs, options)
+
+    def _loaders_of(
+        self, dl_type: type[DataLoader], settings: dict[str, Any], bs: int, options: LoaderOptions
+    ) -> DataLoaders:
+        own = [settings, *({} for _ in range(self.n_subsets - 1))]
+        wanted: Any = {**options, "dl_type": dl_type, "dl_kwargs": own}
+        return self.dataloaders(bs, **wanted)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor, nn
 
+from vivace.core.basics import camel2snake
 from vivace.core.collection import L
 from vivace.core.errors import ArgumentTypeError
 from vivace.core.randomness import Draws, current_keys, fresh_key, fresh_keys
@@ -37,28 +38,39 @@ class _Handler(typing.NamedTuple):
     function: Callable[..., Any]
     types: tuple[type, ...] | None  # None: every value
     keeps_type: bool  # no return annotation: the result is what the input was
+    gives: type[Tensor] | None = None  # what the return annotation makes of a plain tensor
+
+    def finish(self, out: Any, x: Any) -> Any:
+        """Give what came back its semantic type: the one that is spelt out, or that of the input."""
+        if self.gives is not None and type(out) is Tensor:
+            return out.as_subclass(self.gives)
+        return retype(out, x) if self.keeps_type else out
 
 
-def _annotated_types(function: Callable[..., Any], *, skip_self: bool) -> tuple[tuple[type, ...] | None, bool]:
-    """The types that the first parameter names, and whether the result keeps the input's type."""
+def _annotated_types(
+    function: Callable[..., Any], *, skip_self: bool
+) -> tuple[tuple[type, ...] | None, bool, type[Tensor] | None]:
+    """The types that the first parameter names, whether the result keeps the input's type, and what it is otherwise."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # builtins such as `len` have no signature
-        return None, True
+        return None, True, None
     parameters = parameters[1:] if skip_self else parameters
     if not parameters or parameters[0].annotation is inspect.Parameter.empty:
         annotation: Any = Any
     else:
         annotation = parameters[0].annotation
-    keeps_type = True
+    keeps_type, gives = True, None
     if isinstance(annotation, str) or "return" in getattr(function, "__annotations__", {}):
         try:
             hints = typing.get_type_hints(_routine_of(function))
         except (NameError, TypeError):  # a name that exists only for type checkers, a callable without annotations
             hints = {}
         annotation = hints.get(parameters[0].name, Any) if isinstance(annotation, str) else annotation
-        keeps_type = hints.get("return", Any) is Any  # a result whose type is spelt out is left as it is
-    return _as_types(annotation), keeps_type
+        result = hints.get("return", Any)
+        keeps_type = result is Any  # a result whose type is spelt out is left as it is, unless it is a plain tensor
+        gives = result if isinstance(result, type) and issubclass(result, Tensor) and result is not Tensor else None
+    return _as_types(annotation), keeps_type, gives
 
 
 def _routine_of(function: Any) -> Any:
@@ -184,12 +196,10 @@ class Transform:
         if function is not None:
             if function.types is not None and not isinstance(x, function.types):
                 return x
-            out = function.function(x)
-            return retype(out, x) if function.keeps_type else out
+            return function.finish(function.function(x), x)
         for handler in handlers:
             if handler.types is None or isinstance(x, handler.types):
-                out = handler.function(self, x)
-                return retype(out, x) if handler.keeps_type else out
+                return handler.finish(handler.function(self, x), x)
         return x
 
     @staticmethod
@@ -290,8 +300,8 @@ def _class_handlers(cls: type, name: str) -> list[_Handler]:
             if key in seen or not callable(function) or not (key == name or (name == "encodes" and marked)):
                 continue
             seen.add(key)
-            of_types, keeps_type = _annotated_types(function, skip_self=True)
-            handlers.append(_Handler(function, marked or of_types, keeps_type))
+            of_types, keeps_type, gives = _annotated_types(function, skip_self=True)
+            handlers.append(_Handler(function, marked or of_types, keeps_type, gives))
     return handlers
 
 
@@ -503,6 +513,13 @@ class Pipeline:
         """Whether some transform may draw from global generators."""
         return any(t.uses_global_random for t in self.fs)
 
+    def add(self, ts: Any, items: Any = None, train_setup: bool = False) -> None:
+        """Add transforms, each at the place that its `order` says; with `items`, let them see these first."""
+        new = [as_transform(f) for f in (ts if isinstance(ts, (list, tuple, L)) else [ts])]
+        for transform in new if items is not None else []:
+            transform.setup(items, train_setup)
+        self.fs = Pipeline([*self.fs, *new]).fs
+
     def copy(self, split_idx: int | None = None) -> Pipeline:
         """Return a pipeline of the same transforms for another data set."""
         new = copy.copy(self)
@@ -517,6 +534,22 @@ class Pipeline:
 
     def __getitem__(self, index: Any) -> Any:
         return self.fs[index]
+
+    def called(self, name: str) -> list[Transform]:
+        """Return the transforms whose class is called so, in small letters: `normalize`, `to_tensor`."""
+        return [f for f in self.fs if camel2snake(f.name) == name]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a transform by the name of its class (`pipeline.normalize`), or what the transforms have by that name.
+
+        Several are returned as an `L`.
+        """
+        if name.startswith("_") or name == "fs":
+            raise AttributeError(name)
+        found = self.called(name) or [getattr(f, name) for f in self.fs if hasattr(f, name)]
+        if not found:
+            raise AttributeError(f"This pipeline has no transform `{name}`, nor one that has that: {self!r}.")
+        return found[0] if len(found) == 1 else L(found, use_list=True)
 
     def __repr__(self) -> str:
         return "Pipeline: " + " -> ".join(repr(f) for f in self.fs)

@@ -192,7 +192,8 @@ def _model_spec(learn: Learner) -> dict[str, Any]:
 
 
 def _loss_spec(loss: Any) -> dict[str, Any] | None:
-    if not isinstance(loss, BaseLoss):
+    is_ours = isinstance(loss, BaseLoss) and loss.func is None and type(loss).__module__.startswith("vivace.")
+    if not is_ours:
         name = getattr(loss, "__name__", type(loss).__name__)
         return {"unknown": str(name)}
     try:

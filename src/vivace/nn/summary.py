@@ -29,6 +29,12 @@ class LayerInfo:
     """Whether the output has the shape of the input."""
 
 
+def _module_of(model: Any) -> nn.Module:
+    """The module itself, or that of what has one as `model`."""
+    module: nn.Module = model if isinstance(model, nn.Module) else model.model
+    return module
+
+
 def _shape(value: Any) -> Any:
     if isinstance(value, Tensor):
         return list(value.shape)
@@ -37,11 +43,12 @@ def _shape(value: Any) -> Any:
     return None
 
 
-def layer_info(model: nn.Module, *xb: Any) -> list[LayerInfo]:
+def layer_info(model: Any, *xb: Any) -> list[LayerInfo]:
     """Return what is known of each leaf layer of `model` after one batch `xb` has passed, in order of definition.
 
-    The model runs in evaluation mode without gradients and is left as it was.
+    `model` may also be a Learner. The model runs in evaluation mode without gradients and is left as it was.
     """
+    model = _module_of(model)
     layers = flatten_model(model)
     seen: dict[int, tuple[Any, bool]] = {}
 
@@ -84,13 +91,14 @@ def _times(shape: Any) -> str:
     return " x ".join(map(str, shape))
 
 
-def module_summary(model: nn.Module, *xb: Any) -> str:
+def module_summary(model: Any, *xb: Any) -> str:
     """Return a table of the layers of `model`: output shapes for the batch `xb`, parameters, and what is frozen.
 
     Args:
-        model: any module; left as it was.
+        model: any module, or a Learner; left as it was.
         xb: the inputs of one batch.
     """
+    model = _module_of(model)
     infos = layer_info(model, *xb)
     inputs = ", ".join(_times(_shape(value)) for value in xb)
     rows = [("Layer (type)", "Output shape", "Params", "Trainable")]

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
 import shutil
 import sys
+import time
+from collections import (
+    Counter,
+    defaultdict,
+)
+from copy import (
+    deepcopy,
+)
 from functools import partial
+from operator import (
+    attrgetter,
+    itemgetter,
+)
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import (
+    Tensor,
+    nn,
+)
 
 from vivace.core.basics import (
     Inf,
@@ -59,6 +77,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -97,6 +116,13 @@ from vivace.core.randomness import (
 from vivace.core.report import (
     master_bar,
     progress_bar,
+)
+from vivace.core.scripting import (
+    concat,
+    delegates,
+    parallel,
+    patch,
+    patch_to,
 )
 from vivace.core.show import (
     as_axes,
@@ -205,6 +231,10 @@ from vivace.data.transforms import (
 )
 from vivace.data.urls import (
     URLs,
+)
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
 )
 from vivace.inference.bundle import (
     load_learner,
@@ -458,6 +488,12 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    MCDropoutCallback,
+    bn_types,
+    set_bn_eval,
+)
 from vivace.training.callbacks.nan import (
     TerminateOnNaNCallback,
 )
@@ -524,6 +560,7 @@ from vivace.training.metrics import (
     exp_rmspe,
     foreground_acc,
     mae,
+    mk_metric,
     mse,
     msle,
     rmse,
@@ -564,6 +601,7 @@ from vivace.training.metrics_sklearn import (
     RocAucBinary,
     RocAucMulti,
     SpearmanCorrCoef,
+    perplexity,
     skm_to_fastai,
 )
 from vivace.training.optimizer import (
@@ -598,6 +636,7 @@ from vivace.training.schedule import (
     SchedLin,
     SchedNo,
     SchedPoly,
+    annealer,
     combine_scheds,
     combined_cos,
     sched_cos,
@@ -605,6 +644,23 @@ from vivace.training.schedule import (
     sched_lin,
     sched_no,
     sched_poly,
+)
+from vivace.training.steppers import (
+    adam_step,
+    average_grad,
+    average_sqr_grad,
+    debias,
+    l2_reg,
+    lamb_step,
+    larc_layer_lr,
+    larc_step,
+    momentum_step,
+    qhadam_step,
+    radam_step,
+    rms_prop_step,
+    sgd_step,
+    step_stat,
+    weight_decay,
 )
 
 pd = LazyModule("pandas")
@@ -632,6 +688,7 @@ __all__ = [
     "BaseLoss",
     "BatchNorm",
     "BatchNorm1dFlat",
+    "BnFreeze",
     "BrierScore",
     "BrierScoreMulti",
     "CSVLogger",
@@ -656,6 +713,7 @@ __all__ = [
     "ColSplitter",
     "CollectDataCallback",
     "ConvLayer",
+    "Counter",
     "CrossEntropyLossFlat",
     "CutMix",
     "DataBlock",
@@ -730,6 +788,7 @@ __all__ = [
     "Lookahead",
     "LossMetric",
     "LossMetrics",
+    "MCDropoutCallback",
     "MSELossFlat",
     "MaskSplitter",
     "MatthewsCorrCoef",
@@ -756,6 +815,7 @@ __all__ = [
     "OriginLayer",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialDependence",
     "PartialLambda",
     "Path",
@@ -821,6 +881,7 @@ __all__ = [
     "TabularModel",
     "TabularPandas",
     "TabularProc",
+    "Tensor",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -849,12 +910,15 @@ __all__ = [
     "ValueMetric",
     "View",
     "VivaceError",
+    "WeightedDL",
     "XResNet",
     "accuracy",
     "accuracy_multi",
+    "adam_step",
     "adaptive_pool",
     "add_datepart",
     "add_elapsed_times",
+    "annealer",
     "apply",
     "apply_init",
     "apply_leaf",
@@ -862,23 +926,33 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "attrgetter",
+    "average_grad",
     "average_into",
+    "average_sqr_grad",
     "bn_bias_params",
+    "bn_types",
     "broadcast_vec",
     "camel2snake",
     "children_and_parameters",
     "chunked",
     "class2attr",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
+    "concat",
     "cond_init",
     "config_path",
     "cont_cat_split",
     "create_tabular_model",
+    "debias",
+    "deepcopy",
     "default_device",
     "default_split",
+    "defaultdict",
     "defaults",
+    "delegates",
     "df_shrink",
     "df_shrink_dtypes",
     "download_data",
@@ -924,6 +998,13 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "itemgetter",
+    "itertools",
+    "json",
+    "l2_reg",
+    "lamb_step",
+    "larc_layer_lr",
+    "larc_step",
     "last",
     "layer_info",
     "listify",
@@ -939,10 +1020,12 @@ __all__ = [
     "minimum",
     "mish",
     "mix_pairs",
+    "mk_metric",
     "model_sizes",
     "module",
     "module_device",
     "module_summary",
+    "momentum_step",
     "mse",
     "msle",
     "nested_attr",
@@ -959,16 +1042,23 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "one_param",
+    "operator",
     "os",
+    "parallel",
     "params",
     "parent_label",
     "partial",
     "partial_dependence",
     "paste_box",
+    "patch",
+    "patch_to",
     "pd",
+    "perplexity",
     "plain_tensor",
     "plt",
     "progress_bar",
+    "qhadam_step",
+    "radam_step",
     "random",
     "range_of",
     "ranger",
@@ -977,6 +1067,7 @@ __all__ = [
     "read_manifest",
     "requires_grad",
     "retype",
+    "rms_prop_step",
     "rmse",
     "save_model",
     "save_pickle",
@@ -986,8 +1077,10 @@ __all__ = [
     "sched_no",
     "sched_poly",
     "sequential",
+    "set_bn_eval",
     "set_seed",
     "setify",
+    "sgd_step",
     "show_image",
     "show_images",
     "show_table",
@@ -1003,6 +1096,7 @@ __all__ = [
     "split_body",
     "split_decay",
     "steep",
+    "step_stat",
     "stop",
     "store_attr",
     "subplots",
@@ -1012,6 +1106,7 @@ __all__ = [
     "tabular_learner",
     "tensor",
     "test_set",
+    "time",
     "to_concat",
     "to_cpu",
     "to_detach",
@@ -1031,6 +1126,7 @@ __all__ = [
     "valley",
     "vivace_home",
     "vleaky_relu",
+    "weight_decay",
     "xresnet101",
     "xresnet152",
     "xresnet18",

@@ -258,25 +258,45 @@ class TabularPandas(Subsets, PortableInputs):
         """The frame of all columns that are used."""
         return self.items[list(self.all_col_names)]
 
+    @all_cols.setter
+    def all_cols(self, values: Any) -> None:
+        self.items[list(self.all_col_names)] = values
+
     @property
     def xs(self) -> Any:
         """The frame of the inputs."""
         return self.items[list(self.x_names)]
+
+    @xs.setter
+    def xs(self, values: Any) -> None:
+        self.items[list(self.x_names)] = values
 
     @property
     def cats(self) -> Any:
         """The frame of the categories."""
         return self.items[list(self.cat_names)]
 
+    @cats.setter
+    def cats(self, values: Any) -> None:
+        self.items[list(self.cat_names)] = values
+
     @property
     def conts(self) -> Any:
         """The frame of the numbers."""
         return self.items[list(self.cont_names)]
 
+    @conts.setter
+    def conts(self, values: Any) -> None:
+        self.items[list(self.cont_names)] = values
+
     @property
     def ys(self) -> Any:
         """The frame of the targets."""
         return self.items[self.target.names]
+
+    @ys.setter
+    def ys(self, values: Any) -> None:
+        self.items[self.target.names] = values
 
     targ = ys
 

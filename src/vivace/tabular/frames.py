@@ -22,6 +22,7 @@ __all__ = [
     "make_date",
 ]
 
+_EVENT_ROWS = 7  # how many rows `add_elapsed_times` counts events in
 _DATE_PARTS = [
     "Year", "Month", "Week", "Day", "Dayofweek", "Dayofyear", "Is_month_end", "Is_month_start", "Is_quarter_end",
     "Is_quarter_start", "Is_year_end", "Is_year_start",
@@ -67,8 +68,10 @@ def add_datepart(df: Any, field_name: str, prefix: str | None = None, drop: bool
     missing = field.isna()
     for part in [*_DATE_PARTS, *(["Hour", "Minute", "Second"] if time else [])]:
         attribute = {"Dayofweek": "day_of_week", "Dayofyear": "day_of_year"}.get(part, part.lower())
-        values = field.dt.isocalendar().week.astype("float64") if part == "Week" else getattr(field.dt, attribute)
-        df[prefix + part] = values.where(~missing) if part == "Week" and missing.any() else values
+        if part == "Week":  # a nullable type of pandas, unlike the others
+            df[prefix + part] = field.dt.isocalendar().week.astype("float64").astype(field.dt.day.dtype)
+        else:
+            df[prefix + part] = getattr(field.dt, attribute)
     seconds = (field - np.datetime64("1970-01-01")) // np.timedelta64(1, "s")
     df[prefix + "Elapsed"] = np.where(missing, np.nan, seconds)
     if drop:
@@ -77,22 +80,31 @@ def add_datepart(df: Any, field_name: str, prefix: str | None = None, drop: bool
 
 
 def add_elapsed_times(df: Any, field_names: str | Sequence[str], date_field: str, base_field: str) -> Any:
-    """Add days since (`After`) and until (`Before`) each field was last, or will next be, true, for each base.
+    """Return the frame with, for each field, how far from its events each row is, counted for each base by itself.
+
+    `After` and `Before` are the days since it was last true, and until (below 0) it will next be; `_bw` and `_fw` how
+    often it was true in the seven rows up to this one, and in the seven from it on, in the order of their dates.
 
     Args:
-        df: the data frame.
+        df: the data frame; it stays as it is.
         field_names: columns of events (true or false).
         date_field: the column of dates.
         base_field: the column whose values (a shop, a user) are counted separately.
     """
     names = [field_names] if isinstance(field_names, str) else list(field_names)
+    df = df.copy()
     make_date(df, date_field)
     ordered = df.sort_values([base_field, date_field])
-    for name in names:
-        events = ordered[date_field].where(ordered[name].astype(bool))
-        grouped = events.groupby(ordered[base_field])
-        df["After" + name] = (ordered[date_field] - grouped.ffill()).dt.days.fillna(0).astype(int)
-        df["Before" + name] = (ordered[date_field] - grouped.bfill()).dt.days.fillna(0).astype(int)
+    dates, bases = ordered[date_field], ordered[base_field]
+    happened = {name: ordered[name].astype(bool) for name in names}
+    for name, was in happened.items():
+        df["After" + name] = (dates - dates.where(was).groupby(bases).ffill()).dt.days.fillna(0).astype(int)
+    for name, was in happened.items():
+        df["Before" + name] = (dates - dates.where(was).groupby(bases).bfill()).dt.days.fillna(0).astype(int)
+    for suffix, direction in (("_bw", slice(None)), ("_fw", slice(None, None, -1))):
+        for name, was in happened.items():
+            counted = was[direction].groupby(bases[direction]).rolling(_EVENT_ROWS, min_periods=1).sum()
+            df[name + suffix] = counted.droplevel(0)
     return df
 
 
@@ -148,7 +160,7 @@ def df_shrink_dtypes(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, in
         elif obj2cat and (column.dtype == object or pd.api.types.is_string_dtype(column.dtype)):
             wanted = "category"
         if wanted is not None and column.dtype != wanted:
-            found[name] = wanted
+            found[name] = wanted if wanted == "category" else np.dtype(wanted)
     return found
 
 

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
 import shutil
 import sys
+import time
+from collections import (
+    Counter,
+    defaultdict,
+)
+from copy import (
+    deepcopy,
+)
 from functools import partial
+from operator import (
+    attrgetter,
+    itemgetter,
+)
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import (
+    Tensor,
+    nn,
+)
 
 from vivace.core.basics import (
     Inf,
@@ -59,6 +77,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -97,6 +116,13 @@ from vivace.core.randomness import (
 from vivace.core.report import (
     master_bar,
     progress_bar,
+)
+from vivace.core.scripting import (
+    concat,
+    delegates,
+    parallel,
+    patch,
+    patch_to,
 )
 from vivace.core.show import (
     as_axes,
@@ -205,6 +231,10 @@ from vivace.data.transforms import (
 )
 from vivace.data.urls import (
     URLs,
+)
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
 )
 from vivace.inference.bundle import (
     load_learner,
@@ -534,6 +564,12 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    MCDropoutCallback,
+    bn_types,
+    set_bn_eval,
+)
 from vivace.training.callbacks.nan import (
     TerminateOnNaNCallback,
 )
@@ -606,6 +642,7 @@ from vivace.training.metrics import (
     exp_rmspe,
     foreground_acc,
     mae,
+    mk_metric,
     mse,
     msle,
     rmse,
@@ -646,6 +683,7 @@ from vivace.training.metrics_sklearn import (
     RocAucBinary,
     RocAucMulti,
     SpearmanCorrCoef,
+    perplexity,
     skm_to_fastai,
 )
 from vivace.training.optimizer import (
@@ -680,6 +718,7 @@ from vivace.training.schedule import (
     SchedLin,
     SchedNo,
     SchedPoly,
+    annealer,
     combine_scheds,
     combined_cos,
     sched_cos,
@@ -687,6 +726,23 @@ from vivace.training.schedule import (
     sched_lin,
     sched_no,
     sched_poly,
+)
+from vivace.training.steppers import (
+    adam_step,
+    average_grad,
+    average_sqr_grad,
+    debias,
+    l2_reg,
+    lamb_step,
+    larc_layer_lr,
+    larc_step,
+    momentum_step,
+    qhadam_step,
+    radam_step,
+    rms_prop_step,
+    sgd_step,
+    step_stat,
+    weight_decay,
 )
 
 pd = LazyModule("pandas")
@@ -718,6 +774,7 @@ __all__ = [
     "BaseTokenizer",
     "BatchNorm",
     "BatchNorm1dFlat",
+    "BnFreeze",
     "BrierScore",
     "BrierScoreMulti",
     "CSVLogger",
@@ -741,6 +798,7 @@ __all__ = [
     "ColSplitter",
     "CollectDataCallback",
     "ConvLayer",
+    "Counter",
     "CrossEntropyLossFlat",
     "CutMix",
     "DataBlock",
@@ -821,6 +879,7 @@ __all__ = [
     "Lookahead",
     "LossMetric",
     "LossMetrics",
+    "MCDropoutCallback",
     "MSELossFlat",
     "MaskSplitter",
     "MatthewsCorrCoef",
@@ -851,6 +910,7 @@ __all__ = [
     "Pad_Input",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -923,6 +983,7 @@ __all__ = [
     "TK_REP",
     "TK_UP",
     "TK_WREP",
+    "Tensor",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -961,11 +1022,14 @@ __all__ = [
     "View",
     "VivaceError",
     "WeightDropout",
+    "WeightedDL",
     "WordTokenizer",
     "XResNet",
     "accuracy",
     "accuracy_multi",
+    "adam_step",
     "adaptive_pool",
+    "annealer",
     "apply",
     "apply_init",
     "apply_leaf",
@@ -973,27 +1037,37 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "attrgetter",
+    "average_grad",
     "average_into",
+    "average_sqr_grad",
     "awd_lstm_clas_config",
     "awd_lstm_clas_split",
     "awd_lstm_lm_config",
     "awd_lstm_lm_split",
     "bn_bias_params",
+    "bn_types",
     "broadcast_vec",
     "camel2snake",
     "children_and_parameters",
     "chunked",
     "class2attr",
     "clean_raw_keys",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
+    "concat",
     "cond_init",
     "config_path",
+    "debias",
     "decode_spec_tokens",
+    "deepcopy",
     "default_device",
     "default_split",
+    "defaultdict",
     "defaults",
+    "delegates",
     "download_data",
     "download_url",
     "dropout_mask",
@@ -1039,7 +1113,14 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "itemgetter",
+    "itertools",
+    "json",
+    "l2_reg",
+    "lamb_step",
     "language_model_learner",
+    "larc_layer_lr",
+    "larc_step",
     "last",
     "layer_info",
     "listify",
@@ -1059,10 +1140,12 @@ __all__ = [
     "minimum",
     "mish",
     "mix_pairs",
+    "mk_metric",
     "model_sizes",
     "module",
     "module_device",
     "module_summary",
+    "momentum_step",
     "mse",
     "msle",
     "nested_attr",
@@ -1079,19 +1162,26 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "one_param",
+    "operator",
     "os",
     "pad_chunk",
     "pad_input",
     "pad_input_chunk",
+    "parallel",
     "parallel_tokenize",
     "params",
     "parent_label",
     "partial",
     "paste_box",
+    "patch",
+    "patch_to",
     "pd",
+    "perplexity",
     "plain_tensor",
     "plt",
     "progress_bar",
+    "qhadam_step",
+    "radam_step",
     "random",
     "range_of",
     "ranger",
@@ -1107,6 +1197,7 @@ __all__ = [
     "retype",
     "reverse_text",
     "rm_useless_spaces",
+    "rms_prop_step",
     "rmse",
     "rnn_cbs",
     "save_model",
@@ -1117,8 +1208,10 @@ __all__ = [
     "sched_no",
     "sched_poly",
     "sequential",
+    "set_bn_eval",
     "set_seed",
     "setify",
+    "sgd_step",
     "show_image",
     "show_images",
     "show_table",
@@ -1135,6 +1228,7 @@ __all__ = [
     "split_body",
     "split_decay",
     "steep",
+    "step_stat",
     "stop",
     "store_attr",
     "subplots",
@@ -1143,6 +1237,7 @@ __all__ = [
     "tensor",
     "test_set",
     "text_classifier_learner",
+    "time",
     "to_concat",
     "to_cpu",
     "to_detach",
@@ -1169,6 +1264,7 @@ __all__ = [
     "valley",
     "vivace_home",
     "vleaky_relu",
+    "weight_decay",
     "xresnet101",
     "xresnet152",
     "xresnet18",

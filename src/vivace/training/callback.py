@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vivace.core.basics import camel2snake
+from vivace.core.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
     from .learner import Learner
@@ -129,6 +132,9 @@ class Callback:
         run_valid: whether it hears of the batches of validation.
         run_lr_find: whether it takes part in `lr_find`; False for what writes files or ends training.
         learn: the Learner; None before the callback is added to one.
+
+    Args:
+        events: functions of the callback, by event: `Callback(after_epoch=lambda cb: print(cb.loss))`.
     """
 
     order: int | float = 0
@@ -176,6 +182,25 @@ class Callback:
         for name, value in vars(cls).items():
             if callable(value) and name not in EVENTS and not hasattr(Callback, name):
                 _refuse_misspelt_event(cls, name)
+
+    def __init__(self, **events: Callable[[Any], Any]) -> None:
+        for event_name, function in events.items():
+            if event_name not in EVENTS:
+                _refuse_misspelt_event(type(self), event_name)
+                raise ArgumentTypeError(f"{event_name!r} is not an event; these are: {', '.join(EVENTS)}.")
+            setattr(self, event_name, partial(function, self))
+
+    def __getattr__(self, name: str) -> Any:
+        """What the callback does not have itself is the Learner's, also what other callbacks have put there."""
+        learn = self.__dict__.get("learn")
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no `{name}`.")
+        if learn is None:
+            raise AttributeError(f"{type(self).__name__} is not attached to a Learner yet, so it has no `{name}`.")
+        try:
+            return getattr(learn, name)
+        except AttributeError:
+            raise AttributeError(f"Neither {type(self).__name__} nor its Learner has `{name}`.") from None
 
     @property
     def name(self) -> str:

@@ -35,6 +35,8 @@ def step_fused_adam(optimizer: Optimizer) -> bool:
             state = optimizer.state.get(p)
             if not state or not p.is_cpu or gradient.layout != torch.strided:
                 return False
+            if p.dtype != gradient.dtype or (update[1] and p.dtype != update[1][0].dtype):
+                return False  # the kernel takes one dtype at a time
             values = p, gradient, state["exp_avg"], state["exp_avg_sq"], state["step"]
             for kept, value in zip(update[1:], values, strict=True):
                 kept.append(value)

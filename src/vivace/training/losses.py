@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError, ShapeError
 
@@ -29,14 +30,21 @@ __all__ = [
 
 
 class BaseLoss:
-    """Base of all our losses: flatten predictions and targets, then compute `of`.
+    """A loss of `torch.nn` on flattened predictions and targets; also the base of all our losses.
+
+    A subclass defines `activation` and `decodes` for what its outputs mean, or `of` for a loss of its own.
 
     Args:
+        loss_cls: a class of loss, such as `nn.CrossEntropyLoss` (None: a subclass defines `of`).
+        args, kwargs: the arguments of `loss_cls`.
         axis: the dimension of the classes.
         reduction: "mean", "sum" or "none".
         flatten: bring the classes to the last dimension and merge all others.
         floatify: make targets floats.
         is_2d: predictions keep their class dimension when flattened.
+
+    Attributes:
+        func: the loss that was made of `loss_cls`.
     """
 
     axis: int = -1
@@ -46,21 +54,31 @@ class BaseLoss:
 
     def __init__(
         self,
+        loss_cls: Callable[..., Any] | None = None,
+        *args: Any,
         axis: int | None = None,
-        reduction: str = "mean",
         flatten: bool | None = None,
         floatify: bool | None = None,
+        is_2d: bool | None = None,
+        reduction: str = "mean",
+        **kwargs: Any,
     ) -> None:
         if reduction not in ("mean", "sum", "none"):
             raise ArgumentError(f'reduction must be "mean", "sum" or "none", got {reduction!r}.')
         self.axis = type(self).axis if axis is None else axis
         self.flatten = type(self).flatten if flatten is None else flatten
         self.floatify = type(self).floatify if floatify is None else floatify
+        self.is_2d = type(self).is_2d if is_2d is None else is_2d
         self.reduction = reduction
+        self.func = loss_cls(*args, reduction=reduction, **kwargs) if loss_cls is not None else None
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
         """The loss itself."""
-        raise NotImplementedError
+        if self.func is None:
+            raise NotImplementedError(f"{type(self).__name__} must define of(self, inp, targ, reduction).")
+        self.func.reduction = reduction
+        loss: Tensor = self.func(inp, targ)
+        return loss
 
     def __call__(self, inp: Any, targ: Any, reduction: str | None = None, **kwargs: Any) -> Tensor:
         if self.floatify and not targ.is_floating_point():
@@ -90,6 +108,8 @@ class BaseLoss:
 
     def to(self, device: Any) -> BaseLoss:
         """Move weights to `device`."""
+        if isinstance(self.func, nn.Module):
+            self.func.to(device)
         for name in ("weight", "pos_weight"):
             value = getattr(self, name, None)
             if isinstance(value, Tensor):
@@ -128,7 +148,7 @@ class CrossEntropyLossFlat(BaseLoss):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(axis, reduction)
+        super().__init__(axis=axis, reduction=reduction)
         self.weight, self.ignore_index, self.label_smoothing = weight, ignore_index, label_smoothing
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
@@ -229,7 +249,8 @@ class BCEWithLogitsLossFlat(BaseLoss):
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
-        super().__init__(axis, reduction, flatten=weight is None and pos_weight is None, floatify=floatify)
+        flatten = weight is None and pos_weight is None
+        super().__init__(axis=axis, reduction=reduction, flatten=flatten, floatify=floatify)
         self.thresh, self.weight, self.pos_weight = thresh, weight, pos_weight
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
@@ -253,31 +274,37 @@ class BCEWithLogitsLossFlat(BaseLoss):
         }
 
 
-class BCELossFlat(BaseLoss):
-    """Binary cross-entropy on probabilities."""
+class _ElementwiseLoss(BaseLoss):
+    """A loss that compares predictions and targets element by element.
 
-    floatify = True
+    Args:
+        axis: unused by the loss.
+        floatify: make targets floats.
+        reduction: "mean", "sum" or "none".
+    """
+
     is_2d = False
+
+    def __init__(self, axis: int = -1, floatify: bool = True, reduction: str = "mean") -> None:
+        super().__init__(axis=axis, floatify=floatify, reduction=reduction)
+
+
+class BCELossFlat(_ElementwiseLoss):
+    """Binary cross-entropy on probabilities."""
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
         return F.binary_cross_entropy(inp, targ, reduction=reduction)
 
 
-class MSELossFlat(BaseLoss):
+class MSELossFlat(_ElementwiseLoss):
     """Mean squared error; predictions and targets are compared element by element."""
-
-    floatify = True
-    is_2d = False
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
         return F.mse_loss(inp, targ.to(inp.dtype), reduction=reduction)
 
 
-class L1LossFlat(BaseLoss):
+class L1LossFlat(_ElementwiseLoss):
     """Mean absolute error; predictions and targets are compared element by element."""
-
-    floatify = True
-    is_2d = False
 
     def of(self, inp: Tensor, targ: Tensor, reduction: str) -> Tensor:
         return F.l1_loss(inp, targ.to(inp.dtype), reduction=reduction)
@@ -294,7 +321,7 @@ class DiceLoss:
     """
 
     def __init__(
-        self, axis: int = 1, smooth: float = 1e-6, reduction: str = "mean", square_in_union: bool = False
+        self, axis: int = 1, smooth: float = 1e-6, reduction: str = "sum", square_in_union: bool = False
     ) -> None:
         self.axis, self.smooth, self.reduction, self.square_in_union = axis, smooth, reduction, square_in_union
 

@@ -40,6 +40,7 @@ __all__ = [
     "RocAucBinary",
     "RocAucMulti",
     "SpearmanCorrCoef",
+    "perplexity",
     "skm_to_fastai",
 ]
 
@@ -528,3 +529,6 @@ class Perplexity(AvgLoss):
     @property
     def name(self) -> str:
         return "perplexity"
+
+
+perplexity = Perplexity  # in a list of metrics, a class is made

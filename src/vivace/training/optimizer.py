@@ -92,7 +92,8 @@ class Optimizer:
         else:
             missing = {"lr": defaults.get("lr", 1e-3)}
             for stepper in self.cbs:
-                missing |= getattr(stepper, "defaults", {})
+                whole = stepper.func if isinstance(stepper, partial) else stepper
+                missing |= getattr(whole, "defaults", {})
             self._hypers = [{**missing, **defaults} for _ in self.param_lists]
             self._state: dict[Any, dict[str, Any]] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ __all__ = [
     "SchedLin",
     "SchedNo",
     "SchedPoly",
+    "annealer",
     "combine_scheds",
     "combined_cos",
     "minimum",
@@ -131,6 +133,16 @@ class _Combined:
         return self.scheds[-1](1.0)
 
 
+def annealer(function: Callable[..., Any]) -> Callable[..., Schedule]:
+    """Make of `function(start, end, pos)` a function that takes (start, end) and returns a schedule."""
+
+    @functools.wraps(function)
+    def schedule_of(*args: Any, **kwargs: Any) -> Schedule:
+        return functools.partial(function, *args, **kwargs)
+
+    return schedule_of
+
+
 def combine_scheds(pcts: Sequence[float], scheds: Sequence[Schedule]) -> Schedule:
     """Return the schedule that follows each of `scheds` for its fraction of the way.
 
@@ -166,24 +178,21 @@ def minimum(lrs: Floats, losses: Floats, num_it: int) -> Suggestion:
 
 def steep(lrs: Floats, losses: Floats, num_it: int) -> Suggestion:
     """Suggest the rate where the loss falls fastest (over the logarithm of the rate)."""
-    i = int(np.argmin(np.gradient(losses, np.log(lrs))))
+    i = int(np.argmin(np.diff(losses) / np.diff(np.log(lrs))))
     return float(lrs[i]), (float(lrs[i]), float(losses[i]))
 
 
 def valley(lrs: Floats, losses: Floats, num_it: int) -> Suggestion:
     """Suggest a rate about two thirds down the longest falling stretch of the loss."""
-    n = len(losses)
-    length, before = np.ones(n, dtype=int), np.full(n, -1)
-    for i in range(1, n):  # the longest falling subsequence that ends at i
-        candidates = np.flatnonzero(losses[:i] > losses[i])
-        if len(candidates):
-            best = candidates[np.argmax(length[candidates])]
-            length[i], before[i] = length[best] + 1, best
-    end = start = int(np.argmax(length))
-    while before[start] >= 0:
-        start = int(before[start])
-    third = (end - start) / 3
-    i = start + int(third) + int(third / 2)
+    fell = np.asarray(losses)
+    length = np.ones(len(fell), dtype=int)  # of the longest falling subsequence that ends at i
+    for i in range(1, len(fell)):
+        length[i] += np.max(length[:i], where=fell[:i] > fell[i], initial=0)
+    end = int(np.argmax(length))
+    # As if the losses of the subsequence stood side by side: where the curve is level, the subsequence goes far to the
+    # left on noise alone, and a rate found from its true beginning would be too low.
+    third = length[end] / 3
+    i = max(end - int(length[end]), 0) + int(third) + int(third / 2)
     return float(lrs[i]), (float(lrs[i]), float(losses[i]))
 
 

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import json
 import math
+import operator
 import os
 import random
 import re
 import shutil
 import sys
+import time
+from collections import (
+    Counter,
+    defaultdict,
+)
+from copy import (
+    deepcopy,
+)
 from functools import partial
+from operator import (
+    attrgetter,
+    itemgetter,
+)
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import nn
+from torch import (
+    Tensor,
+    nn,
+)
 
 from vivace.core.array_image import (
     ArrayImage,
@@ -62,6 +80,7 @@ from vivace.core.basics import (
 )
 from vivace.core.collection import (
     L,
+    coll_repr,
     is_indexer,
 )
 from vivace.core.device import (
@@ -110,6 +129,13 @@ from vivace.core.randomness import (
 from vivace.core.report import (
     master_bar,
     progress_bar,
+)
+from vivace.core.scripting import (
+    concat,
+    delegates,
+    parallel,
+    patch,
+    patch_to,
 )
 from vivace.core.show import (
     as_axes,
@@ -220,6 +246,10 @@ from vivace.data.transforms import (
 )
 from vivace.data.urls import (
     URLs,
+)
+from vivace.data.weighted import (
+    PartialDL,
+    WeightedDL,
 )
 from vivace.inference.bundle import (
     load_learner,
@@ -431,6 +461,12 @@ from vivace.training.callbacks.mixup import (
     mix_pairs,
     paste_box,
 )
+from vivace.training.callbacks.modes import (
+    BnFreeze,
+    MCDropoutCallback,
+    bn_types,
+    set_bn_eval,
+)
 from vivace.training.callbacks.nan import (
     TerminateOnNaNCallback,
 )
@@ -497,6 +533,7 @@ from vivace.training.metrics import (
     exp_rmspe,
     foreground_acc,
     mae,
+    mk_metric,
     mse,
     msle,
     rmse,
@@ -537,6 +574,7 @@ from vivace.training.metrics_sklearn import (
     RocAucBinary,
     RocAucMulti,
     SpearmanCorrCoef,
+    perplexity,
     skm_to_fastai,
 )
 from vivace.training.optimizer import (
@@ -571,6 +609,7 @@ from vivace.training.schedule import (
     SchedLin,
     SchedNo,
     SchedPoly,
+    annealer,
     combine_scheds,
     combined_cos,
     sched_cos,
@@ -581,6 +620,27 @@ from vivace.training.schedule import (
 )
 from vivace.training.stages import (
     measure_stages,
+)
+from vivace.training.steppers import (
+    adam_step,
+    average_grad,
+    average_sqr_grad,
+    debias,
+    l2_reg,
+    lamb_step,
+    larc_layer_lr,
+    larc_step,
+    momentum_step,
+    qhadam_step,
+    radam_step,
+    rms_prop_step,
+    sgd_step,
+    step_stat,
+    weight_decay,
+)
+from vivace.vision import models
+from vivace.vision.annotations import (
+    get_annotations,
 )
 from vivace.vision.architectures import (
     Architecture,
@@ -782,6 +842,7 @@ __all__ = [
     "BaseLoss",
     "BatchNorm",
     "BatchNorm1dFlat",
+    "BnFreeze",
     "BrierScore",
     "BrierScoreMulti",
     "Brightness",
@@ -807,6 +868,7 @@ __all__ = [
     "CollectDataCallback",
     "Contrast",
     "ConvLayer",
+    "Counter",
     "CropPad",
     "CrossEntropyLossFlat",
     "CutMix",
@@ -899,6 +961,7 @@ __all__ = [
     "Lookahead",
     "LossMetric",
     "LossMetrics",
+    "MCDropoutCallback",
     "MSELossFlat",
     "Mark",
     "Marks",
@@ -934,6 +997,7 @@ __all__ = [
     "PadMode",
     "ParamScheduler",
     "ParameterModule",
+    "PartialDL",
     "PartialLambda",
     "Path",
     "PearsonCorrCoef",
@@ -1005,6 +1069,7 @@ __all__ = [
     "SpearmanCorrCoef",
     "Swish",
     "SwishJit",
+    "Tensor",
     "TensorBBox",
     "TensorBBoxCreate",
     "TensorBase",
@@ -1039,14 +1104,17 @@ __all__ = [
     "View",
     "VivaceError",
     "Warp",
+    "WeightedDL",
     "XResNet",
     "Zoom",
     "accuracy",
     "accuracy_multi",
+    "adam_step",
     "adaptive_pool",
     "add_head",
     "affine_mat",
     "alexnet",
+    "annealer",
     "apply",
     "apply_init",
     "apply_leaf",
@@ -1056,10 +1124,14 @@ __all__ = [
     "as_axes",
     "as_metric",
     "as_optimizer",
+    "attrgetter",
     "aug_transforms",
+    "average_grad",
     "average_into",
+    "average_sqr_grad",
     "bb_pad",
     "bn_bias_params",
+    "bn_types",
     "broadcast_vec",
     "camel2snake",
     "carousel",
@@ -1069,9 +1141,11 @@ __all__ = [
     "class2attr",
     "clip_remove_empty",
     "cnn_learner",
+    "coll_repr",
     "combine_scheds",
     "combined_cos",
     "compose_tfms",
+    "concat",
     "cond_init",
     "config_path",
     "convnext_base",
@@ -1086,9 +1160,13 @@ __all__ = [
     "create_vision_model",
     "cut_model",
     "cutout_gaussian",
+    "debias",
+    "deepcopy",
     "default_device",
     "default_split",
+    "defaultdict",
     "defaults",
+    "delegates",
     "densenet121",
     "densenet161",
     "densenet169",
@@ -1123,6 +1201,7 @@ __all__ = [
     "flip_mat",
     "foreground_acc",
     "functools",
+    "get_annotations",
     "get_c",
     "get_files",
     "get_grid",
@@ -1153,6 +1232,13 @@ __all__ = [
     "is_iter",
     "is_listy",
     "item_find",
+    "itemgetter",
+    "itertools",
+    "json",
+    "l2_reg",
+    "lamb_step",
+    "larc_layer_lr",
+    "larc_step",
     "last",
     "last_applied",
     "layer_info",
@@ -1172,14 +1258,17 @@ __all__ = [
     "minimum",
     "mish",
     "mix_pairs",
+    "mk_metric",
     "mnist_stats",
     "mobilenet_v2",
     "mobilenet_v3_large",
     "mobilenet_v3_small",
     "model_sizes",
+    "models",
     "module",
     "module_device",
     "module_summary",
+    "momentum_step",
     "mse",
     "msle",
     "nested_attr",
@@ -1197,15 +1286,22 @@ __all__ = [
     "one_hot",
     "one_hot_decode",
     "one_param",
+    "operator",
     "os",
+    "parallel",
     "params",
     "parent_label",
     "partial",
     "paste_box",
+    "patch",
+    "patch_to",
     "pd",
+    "perplexity",
     "plain_tensor",
     "plt",
     "progress_bar",
+    "qhadam_step",
+    "radam_step",
     "random",
     "range_of",
     "ranger",
@@ -1224,6 +1320,7 @@ __all__ = [
     "resnet50",
     "retype",
     "rgb2hsv",
+    "rms_prop_step",
     "rmse",
     "rotate_mat",
     "save_model",
@@ -1234,9 +1331,11 @@ __all__ = [
     "sched_no",
     "sched_poly",
     "sequential",
+    "set_bn_eval",
     "set_seed",
     "setify",
     "setup_aug_tfms",
+    "sgd_step",
     "show_image",
     "show_images",
     "show_table",
@@ -1254,6 +1353,7 @@ __all__ = [
     "squeezenet1_0",
     "squeezenet1_1",
     "steep",
+    "step_stat",
     "stop",
     "store_attr",
     "subplots",
@@ -1261,6 +1361,7 @@ __all__ = [
     "sys",
     "tensor",
     "test_set",
+    "time",
     "to_concat",
     "to_cpu",
     "to_detach",
@@ -1291,6 +1392,7 @@ __all__ = [
     "vivace_home",
     "vleaky_relu",
     "warp_mat",
+    "weight_decay",
     "widget",
     "xresnet101",
     "xresnet152",

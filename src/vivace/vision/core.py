@@ -40,6 +40,9 @@ from vivace.data.transforms import (
     ToTensor,
     broadcast_vec,
 )
+from vivace.vision.annotations import (
+    get_annotations,
+)
 from vivace.vision.stats import (
     cifar_stats,
     imagenet_stats,
@@ -75,6 +78,7 @@ __all__ = [
     "broadcast_vec",
     "cifar_stats",
     "fastuple",
+    "get_annotations",
     "image2tensor",
     "imagenet_stats",
     "load_image",

@@ -37,7 +37,9 @@ __all__ = [
 
 # A photo is decoded with at least so many times the pixels that it is resized to, on each side.
 DECODE_MARGIN = 2
-MOST_ENLARGED = 2.0  # what makes more of a picture's pixels than this is not done before it is kept
+# What makes more of a picture's pixels than this is not done before it is kept. Up to there a kept byte saves at least
+# as much time as a byte of the picture as decoded: decoding takes 1.0 ms, enlarging 480x320 to 690x460 takes 1.1 ms.
+MOST_ENLARGED = 2.5
 Size = int | Sequence[int]
 
 

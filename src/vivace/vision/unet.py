@@ -171,9 +171,14 @@ class DynamicUnet(nn.Module):
         if init is not None:
             apply_init(nn.Sequential(self.middle, self.last), init)
 
-    def __getitem__(self, index: int) -> nn.Module:
-        """Return a part by position; the encoder is the first."""
-        return list(self.children())[index]
+    @property
+    def layers(self) -> nn.ModuleList:
+        """Its parts in order; the encoder is the first."""
+        return nn.ModuleList(self.children())
+
+    def __getitem__(self, index: int | slice) -> nn.Module:
+        """Return a part by position, or several."""
+        return self.layers[index]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one value per output and pixel, `(batch, n_out, height, width)`."""

@@ -21,7 +21,7 @@ class HookCallback(Callback):
     """Register `hook` on the modules of the model while it trains. A subclass defines `hook(module, input, output)`.
 
     Args:
-        modules: which ones (None: all without children that have parameters).
+        modules: which ones (None: all without children that have parameters; the attribute then has those).
         every: only each `every`-th batch of an epoch (None: all).
         remove_end: take the hooks off when training ends.
         is_forward: hook the forward pass rather than the backward pass.
@@ -43,10 +43,9 @@ class HookCallback(Callback):
         cpu: bool = True,
         include_paramless: bool = False,
     ) -> None:
-        self.modules, self.every, self.remove_end = modules, every, remove_end
+        self._given, self.modules, self.every, self.remove_end = modules, modules, every, remove_end
         self.is_forward, self.detach, self.cpu, self.include_paramless = is_forward, detach, cpu, include_paramless
         self.hooks: Any = None
-        self._watched: Sequence[nn.Module] | None = None
 
     def hook(self, module: nn.Module, inputs: Any, output: Any) -> Any:
         """Return what to keep of a module's output."""
@@ -54,10 +53,9 @@ class HookCallback(Callback):
 
     def before_fit(self) -> None:
         self._remove()
-        self._watched = self.modules
-        if self._watched is None:
+        if self._given is None:
             leaves = flatten_model(self.learn.model)
-            self._watched = [m for m in leaves if self.include_paramless or list(m.parameters(recurse=False))]
+            self.modules = [m for m in leaves if self.include_paramless or list(m.parameters(recurse=False))]
         if self.every is None:
             self._register()
 
@@ -78,8 +76,8 @@ class HookCallback(Callback):
             self._remove()
 
     def _register(self) -> None:
-        assert self._watched is not None
-        self.hooks = Hooks(self._watched, self.hook, self.is_forward, self.detach, self.cpu)
+        assert self.modules is not None
+        self.hooks = Hooks(self.modules, self.hook, self.is_forward, self.detach, self.cpu)
 
     def _remove(self) -> None:
         if self.hooks is not None:
@@ -96,6 +94,7 @@ class ActivationStats(HookCallback):
         modules: which layers (None: all with parameters).
         every: only each `every`-th batch of an epoch.
         remove_end: take the hooks off when training ends.
+        is_forward, detach, cpu, include_paramless: as for `HookCallback`.
     """
 
     order = -20
@@ -106,8 +105,12 @@ class ActivationStats(HookCallback):
         modules: Sequence[nn.Module] | None = None,
         every: int | None = None,
         remove_end: bool = True,
+        is_forward: bool = True,
+        detach: bool = True,
+        cpu: bool = False,
+        include_paramless: bool = False,
     ) -> None:
-        super().__init__(modules, every, remove_end, cpu=False)
+        super().__init__(modules, every, remove_end, is_forward, detach, cpu, include_paramless)
         self.with_hist = with_hist
         self.stats: L[Any] = L()
 

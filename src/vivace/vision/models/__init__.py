@@ -26,7 +26,7 @@ from vivace.nn.xresnet import (
     xresnet152,
 )
 
-from .architectures import (
+from ..architectures import (
     Architecture,
     ArchitectureLike,
     InputConfig,
@@ -34,8 +34,8 @@ from .architectures import (
     build_model,
     input_config,
 )
-from .body import Cut, TimmBody, body_of, create_body, cut_model, probe, probe_sizes
-from .heads import add_head, create_head
+from ..body import Cut, TimmBody, body_of, create_body, cut_model, probe, probe_sizes
+from ..heads import add_head, create_head
 
 __all__ = [
     "Architecture",
