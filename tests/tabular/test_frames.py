@@ -37,6 +37,9 @@ def test_a_column_that_is_not_there_is_named():
         make_date(pd.DataFrame({"saledate": ["2019-12-04"]}), "sale")
     with pytest.raises(DataError, match="'saledate' holds what is no date.*soon"):
         make_date(pd.DataFrame({"saledate": ["2019-12-04", "soon"]}), "saledate")
+    days = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=2), "shop": 1, "promo": True})
+    with pytest.raises(DataError, match="no column 'promos'. Did you mean 'promo'"):
+        add_elapsed_times(days, "promos", "day", "shop")
 
 
 @pytest.mark.parametrize("kind", ["polars", "arrow"])

@@ -47,8 +47,8 @@ def read_csv(
     """
     import pandas as pd
 
-    if isinstance(csv, (str, os.PathLike)) and "://" not in os.fspath(csv) and not Path(csv).is_file():
-        file = Path(csv)
+    is_path = isinstance(csv, (str, os.PathLike)) and "://" not in os.fspath(csv)
+    if is_path and not (file := Path(csv).expanduser()).is_file():
         tables = sorted(p.name for p in file.parent.glob("*.csv"))
         there = f"There are {', '.join(tables)}." if tables else f"No .csv is in {file.parent.absolute()}."
         raise DataError(f"The table {file} does not exist.{suggest(file.name, tables)} {there}")

@@ -86,13 +86,16 @@ def add_elapsed_times(df: Any, field_names: str | Sequence[str], date_field: str
     often it was true in the seven rows up to this one, and in the seven from it on, in the order of their dates.
 
     Args:
-        df: the data frame; it stays as it is.
+        df: a frame of pandas or polars, or an Arrow table; it stays as it is.
         field_names: columns of events (true or false).
         date_field: the column of dates.
         base_field: the column whose values (a shop, a user) are counted separately.
+
+    Raises:
+        DataError: there is no such column, or that of dates holds something else.
     """
-    names = [field_names] if isinstance(field_names, str) else list(field_names)
-    df = df.copy()
+    names, df = names_of(field_names), as_frame(df).copy()
+    check_columns(df, [*names, base_field])
     make_date(df, date_field)
     ordered = df.sort_values([base_field, date_field])
     dates, bases = ordered[date_field], ordered[base_field]
