@@ -151,6 +151,11 @@ def test_a_text_in_place_of_a_list_is_an_error_with_advice() -> None:
         MultiCategorize(vocab=[3])(3)
 
 
+def test_an_unknown_label_that_is_a_fraction_points_to_regression() -> None:
+    with pytest.raises(DataError, match="label 0.5 is none of the known classes 1.5, 2.5.*y_block=RegressionBlock"):
+        set_up(Categorize(), [1.5, 2.5])(0.5)
+
+
 def test_an_unknown_one_of_several_labels_is_named() -> None:
     with pytest.raises(DataError, match="label 'c' is none of the known classes 'a', 'b'"):
         MultiCategorize(vocab=["a", "b"])(["a", "c"])
@@ -195,6 +200,13 @@ def test_a_target_of_another_length_is_an_error() -> None:
     transform.setup([[1, 2], [3]])
     with pytest.raises(DataError, match="1 number, 2 expected: all targets need the same count"):
         transform([3])
+
+
+@pytest.mark.parametrize("target", [float("nan"), np.float32("nan"), float("inf"), torch.tensor(torch.nan)])
+def test_a_missing_number_is_refused(target: object) -> None:
+    with pytest.raises(DataError, match="target is (nan|inf).*leave the item out"):
+        RegressionSetup()(target)
+    assert RegressionSetup()([1.0, float("nan")]).isnan().tolist() == [False, True]  # a loss may skip one of several
 
 
 def test_a_name_is_no_number() -> None:

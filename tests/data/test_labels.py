@@ -79,7 +79,7 @@ def test_col_reader_reads_dicts_named_tuples_and_lists() -> None:
 
 @pytest.mark.parametrize("row", [{"name": "a", "label": "b"}, pd.Series({"name": "a", "label": "b"})])
 def test_an_unknown_column_names_those_there_are(row: object) -> None:
-    with pytest.raises(DataError, match=r"no column 'lable': it has name, label\. Did you mean 'label'\?"):
+    with pytest.raises(DataError, match=r"no column 'lable'\. Did you mean 'label'\? It has name, label\."):
         ColReader("lable")(row)
 
 

@@ -133,8 +133,11 @@ def test_the_heat_is_where_the_evidence_is():
 
 def test_gradcam_leaves_the_model_as_it_was(interp):
     interp.learn.model.train()
+    interp.learn.model[0].eval()  # as `train_bn=False` does with a frozen body
+    modes = [module.training for module in interp.learn.model.modules()]
     interp.plot_gradcam(2, layer=interp.learn.model[0])
-    assert interp.learn.model.training and not interp.learn.model[0]._forward_hooks
+    assert [module.training for module in interp.learn.model.modules()] == modes
+    assert not interp.learn.model[0]._forward_hooks
     assert [len(ax.images) for ax in plt.gcf().axes if ax.images] == [2, 2]
 
 

@@ -35,6 +35,24 @@ def test_parts_of_dates_that_are_all_there_are_whole_numbers():
 def test_a_column_that_is_not_there_is_named():
     with pytest.raises(DataError, match="no column 'sale'.*'saledate'"):
         make_date(pd.DataFrame({"saledate": ["2019-12-04"]}), "sale")
+    with pytest.raises(DataError, match="'saledate' holds what is no date.*soon"):
+        make_date(pd.DataFrame({"saledate": ["2019-12-04", "soon"]}), "saledate")
+    days = pd.DataFrame({"day": pd.date_range("2020-01-01", periods=2), "shop": 1, "promo": True})
+    with pytest.raises(DataError, match="no column 'promos'. Did you mean 'promo'"):
+        add_elapsed_times(days, "promos", "day", "shop")
+
+
+@pytest.mark.parametrize("kind", ["polars", "arrow"])
+def test_tables_of_other_kinds_are_taken_too(kind):
+    df = pd.DataFrame({"day": ["2019-12-04"] * 30, "many": range(30), "real": np.linspace(0, 1, 30)})
+    table = (
+        pytest.importorskip("polars").from_pandas(df)
+        if kind == "polars"
+        else pytest.importorskip("pyarrow").Table.from_pandas(df)
+    )
+    assert cont_cat_split(table, dep_var="day") == (["many", "real"], [])
+    assert df_shrink(table).many.dtype == np.int8
+    assert add_datepart(table, "day").dayYear.tolist() == [2019] * 30
 
 
 def test_days_since_and_until_an_event():

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, UnsafeFileError, VivaceError
+from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError, MetricError, UnsafeFileError, VivaceError
 from vivace.data.blocks import MultiCategoryBlock
 from vivace.inference.bundle import load_learner
 from vivace.interpret.classification import ClassificationInterpretation
@@ -147,6 +147,8 @@ def test_what_decides_is_found_and_noise_is_not(trained: TabularLearner) -> None
 
     scored = trained.feature_importance(accuracy_score, n_repeats=2)
     assert scored.baseline == pytest.approx(trained.validate()[1]) and scored.table.feature.iloc[0] == "age"
+    with pytest.raises(MetricError, match="accuracy failed .* as scikit-learn's accuracy_score"):
+        trained.feature_importance(accuracy)  # which takes probabilities
     assert len(found.plot().patches) == 5
     plt.close("all")
 
@@ -161,8 +163,23 @@ def test_partial_dependence_rises_where_the_target_does(trained: TabularLearner,
     assert list(by_work.table.value) == ["field", "home", "office"]
     assert len(by_age.plot().lines) == 2 and len(by_work.plot().patches) == 6
     plt.close("all")
-    with pytest.raises(DataError, match="Did you mean 'age'"):
+    with pytest.raises(DataError, match="The model has no column 'aged'. Did you mean 'age'"):
         trained.partial_dependence("aged")
+    with pytest.raises(ArgumentError, match="one column at a time, got 2"):
+        trained.partial_dependence(["age", "work"])
+    with pytest.raises(DataError, match="no rows to average over"):
+        trained.partial_dependence("age", dl=trained.dls.valid.new(trained.dls.valid_ds.take([])))
+
+
+def test_a_model_needs_a_column(make_table: Any) -> None:
+    with pytest.raises(ArgumentError, match="nothing to predict from: give cat_names or cont_names"):
+        tabular_learner(make_table(cat_names=[], cont_names=[]).dataloaders())
+
+
+def test_several_rows_are_not_one(learn: TabularLearner, people: pd.DataFrame) -> None:
+    assert len(learn.predict(people.iloc[[3]])[2]) == 2
+    with pytest.raises(DataError, match=r"one row, got 3.*test_dl"):
+        learn.predict(people.iloc[:3])
 
 
 @pytest.mark.parametrize("act_cls", [nn.ReLU, nn.SiLU()])

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from vivace.core.errors import ArgumentTypeError
+from vivace.core.errors import ArgumentTypeError, DataError
 from vivace.tabular.data import TabularDataLoaders
 from vivace.tabular.procs import Categorify, FillMissing
 
@@ -44,6 +44,8 @@ def test_csv_and_frame_give_the_same_batches(people: pd.DataFrame, columns: dict
     a = TabularDataLoaders.from_csv(tmp_path / "people.csv", path=tmp_path, valid_idx=rows, seed=0, **columns)
     b = TabularDataLoaders.from_df(people, path=tmp_path, valid_idx=rows, seed=0, **columns)
     assert a.path == tmp_path and len(a.valid_ds) == 50
+    with pytest.raises(DataError, match=r"Did you mean 'people.csv'\? There are people.csv"):
+        TabularDataLoaders.from_csv(tmp_path / "peple.csv", **columns)
     assert all(torch.equal(x, y) for x, y in zip(a.one_batch(), b.one_batch(), strict=True))
 
 
@@ -90,8 +92,6 @@ def test_a_batch_is_shown_as_people_read_it(make_table: Any, capsys: pytest.Capt
 
 
 def test_loaders_over_text_say_what_is_missing(people: pd.DataFrame, columns: dict[str, Any]) -> None:
-    from vivace.core.errors import DataError
-
     dls = TabularDataLoaders.from_df(people, **{**columns, "procs": [FillMissing]})
     with pytest.raises(DataError, match="add Categorify"):
         dls.one_batch()

@@ -136,10 +136,26 @@ def test_a_column_that_is_missing_is_named_with_the_nearest_one(make_table: Any,
         make_table().new_items(people.drop(columns="age"))
 
 
+def test_infinite_numbers_are_named_with_their_rows(make_table: Any, people: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match=r"'age' holds infinite numbers in 1 row \(7\): repair"):
+        make_table(people.assign(age=people.age.where(people.index != 7, np.inf)))
+    with pytest.raises(DataError, match=r"'hours' must hold numbers, and in 200 rows .*y_block=CategoryBlock\(\)"):
+        make_table(people.assign(hours="many"), cont_names=["age"], y_names="hours", y_block=RegressionBlock())
+
+
+def test_a_column_has_one_role_and_one_place(make_table: Any, people: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="'hours' is the target and an input"):
+        make_table(y_names="hours")
+    with pytest.raises(DataError, match="'work' is in cat_names and in cont_names"):
+        make_table(cont_names=["work", "age"])
+    with pytest.raises(DataError, match="2 columns called 'age'"):
+        make_table(pd.concat([people, people[["age"]]], axis=1))
+
+
 def test_text_among_numbers_is_named_with_its_row(make_table: Any, people: pd.DataFrame) -> None:
     people["hours"] = people.hours.astype(object)
     people.loc[4, "hours"] = "many"
-    with pytest.raises(DataError, match=r"'hours' is continuous.*1 row \(4\).*'many'"):
+    with pytest.raises(DataError, match=r"'hours' must hold numbers.*1 row \(4\).*'many'"):
         make_table()
 
 

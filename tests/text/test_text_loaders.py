@@ -144,6 +144,13 @@ def test_a_table_gives_texts_with_their_labels(reviews, dls):
     assert ((x == 2).sum(1) == 1).all()
 
 
+def test_tables_of_other_kinds_are_taken_too(reviews, dls):
+    library = pytest.importorskip("polars")
+    other = TextDataLoaders.from_df(library.from_pandas(reviews), valid_col="is_valid", bs=8, seed=1)
+    assert other.vocab[0] == dls.vocab[0]
+    assert torch.equal(plain(other.valid.one_batch()[0]), plain(dls.valid.one_batch()[0]))
+
+
 def test_a_vocabulary_holds_training_words_alone(reviews):
     df = reviews.assign(text=[f"{t} unheard" if v else t for t, v in zip(reviews.text, reviews.is_valid, strict=True)])
     dls = TextDataLoaders.from_df(df, valid_col="is_valid", min_freq=1)
@@ -187,7 +194,7 @@ def test_csv_files_are_read(reviews, tmp_path):
     reviews.to_csv(tmp_path / "labels.csv", index=False)
     dls = TextDataLoaders.from_csv(tmp_path, text_col="text", label_col="label", valid_col="is_valid", bs=4)
     assert dls.path == tmp_path and len(dls.train_ds) == 45
-    with pytest.raises(DataError, match=r"There are labels.csv: csv_fname='labels.csv'"):
+    with pytest.raises(DataError, match=r"Did you mean 'labels.csv'.*There are labels.csv"):
         TextDataLoaders.from_csv(tmp_path, "label.csv")
 
 
@@ -229,7 +236,7 @@ def test_pieces_of_words_are_learnt_from_the_training_texts(reviews):
 def test_a_misspelt_setting_is_named(reviews):
     with pytest.raises(ArgumentTypeError, match="Did you mean 'text_col'"):
         TextDataLoaders.from_df(reviews, text_cols="text")
-    with pytest.raises(DataError, match="no text column 'review'"):
+    with pytest.raises(DataError, match=r"no column 'review' \(text_cols\)"):
         TextDataLoaders.from_df(reviews, text_col="review")
     with pytest.raises(ArgumentError, match="seq_len must be 1"):
         LMDataLoader([torch.arange(9)], seq_len=0)

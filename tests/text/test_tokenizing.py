@@ -94,7 +94,7 @@ def test_columns_are_joined_and_marked():
     assert list(out.text[9]) == ["xxbos", "xxfld", "1", "xxfld", "2", "xxmaj", "two"]  # what is missing is empty
     assert counts["xxfld"] == 4 and out.text_length.tolist() == [12, 7]
     assert "xxfld" not in tokenize_df(df, "text")[1] and "xxfld" in tokenize_df(df, "text", mark_fields=True)[1]
-    with pytest.raises(DataError, match="no text column 'tixt'.*Did you mean 'text'"):
+    with pytest.raises(DataError, match="no column 'tixt'.*Did you mean 'text'"):
         tokenize_df(df, "tixt")
 
 

@@ -28,7 +28,7 @@ from vivace.vision.data import (
     SegmentationDataLoaders,
 )
 from vivace.vision.item_transforms import Resize
-from vivace.vision.points import PointScaler, bb_pad, clip_remove_empty
+from vivace.vision.points import PointScaler, TensorPointCreate, bb_pad, clip_remove_empty
 
 SMALL = {"item_tfms": Resize(16), "bs": 4, "num_workers": 0}
 
@@ -123,6 +123,22 @@ def test_from_df_takes_columns_of_floats_as_numbers(table: pd.DataFrame, photo_f
     assert dls.kind == "regression" and dls.one_batch()[1].shape == (4, 2) and dls.c == 2
     one = ImageDataLoaders.from_df(numbers, photo_folder, label_col="b", y_block=RegressionBlock, **SMALL)
     assert one.one_batch()[1].shape == (4,)
+    with pytest.raises(DataError, match=r"no column 'c' \(label_col\).*It has file"):
+        ImageDataLoaders.from_df(numbers, photo_folder, label_col=["a", "c"], **SMALL)
+
+
+def test_points_that_are_all_missing_are_refused() -> None:
+    with pytest.raises(DataError, match="All coordinates of this target are missing"):
+        TensorPointCreate()([(float("nan"), float("nan"))])
+    assert TensorPointCreate()([(float("nan"), 2.0)]).isnan().tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow"])
+def test_from_df_takes_tables_of_other_kinds(table: pd.DataFrame, photo_folder: Path, kind: str) -> None:
+    library = pytest.importorskip(kind)
+    other = library.from_pandas(table) if kind == "polars" else library.Table.from_pandas(table)
+    batches = [ImageDataLoaders.from_df(df, photo_folder, seed=1, **SMALL).valid.one_batch() for df in (table, other)]
+    assert all(torch.equal(a, b) for a, b in zip(*batches, strict=True))
 
 
 def test_from_csv_reads_a_table_in_the_folder(table: pd.DataFrame, photo_folder: Path) -> None:
@@ -131,7 +147,9 @@ def test_from_csv_reads_a_table_in_the_folder(table: pd.DataFrame, photo_folder:
     table.to_csv(photo_folder / "plain.csv", index=False, header=False, sep=";")
     dls = ImageDataLoaders.from_csv(photo_folder, "plain.csv", header=None, delimiter=";", **SMALL)
     assert len(dls.train_ds) + len(dls.valid_ds) == 36
-    with pytest.raises(DataError, match=r"label\.csv does not exist\. There are labels\.csv, plain\.csv"):
+    with pytest.raises(
+        DataError, match=r"label\.csv does not exist\. Did you mean 'labels\.csv'\? There are labels\.csv, plain"
+    ):
         ImageDataLoaders.from_csv(photo_folder, "label.csv")
 
 

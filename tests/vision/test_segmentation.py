@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vivace.core.errors import ArgumentError, ItemError
+from vivace.core.errors import ArgumentError, ItemError, LossError
 from vivace.data.block import DataBlock
 from vivace.data.items import get_image_files
 from vivace.data.transforms import IntToFloatTensor
@@ -63,6 +63,15 @@ def test_a_value_outside_the_codes_is_named_with_the_mask_and_its_pixels(squares
     dls = loaders(squares, num_workers=0)
     with pytest.raises(ItemError, match=r"masks/05\.png holds 255 in 7 pixels.*classes are 0 to 1.*ignore_index=255"):
         read_all(unet_learner(dls, "test_resnet", pretrained=False))
+
+
+def test_masks_of_another_size_than_their_pictures_are_told_by_both_sizes(squares: Path) -> None:
+    for file in get_image_files(squares / "masks"):
+        Image.open(file).resize((20, 10)).save(file)
+    learn = unet_learner(loaders(squares), "test_resnet", pretrained=False)
+    reason = r"answers 34 × 50 pixels.*targets have 10 × 20.*Resize\(224\)"
+    with pytest.raises(LossError, match=reason), learn.no_logging():
+        learn.fit(1)
 
 
 @pytest.mark.parametrize("loss", [CrossEntropyLossFlat(axis=1, ignore_index=255), lambda pred, masks: pred.mean()])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vivace.core.array_image import ArrayImage
+from vivace.core.errors import ArgumentError, DataError, MetricError
 from vivace.core.image import PILImageBW
 from vivace.core.types import TensorImage, TensorMask, TensorPoint, plain_tensor
 from vivace.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
@@ -22,9 +23,10 @@ from vivace.interpret.interpretation import Interpretation
 from vivace.interpret.segmentation import SegmentationInterpretation
 from vivace.training.learner import Learner
 from vivace.training.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat, MSELossFlat
+from vivace.training.metrics import accuracy
 from vivace.vision.augment import Resize
 from vivace.vision.blocks import BBoxBlock, BBoxLblBlock, ImageBlock, MaskBlock, PointBlock
-from vivace.vision.learner import unet_learner
+from vivace.vision.learner import unet_learner, vision_learner
 
 HEIGHT, WIDTH = 18, 24
 LABELS = [["cat"], [], ["cat", "dog"], ["bird"], ["bird", "dog"], ["dog"], ["cat"], ["bird"]]
@@ -238,3 +240,20 @@ def test_labels_stand_at_their_boxes() -> None:
     axes = plt.gcf().axes[:3]
     assert [len(ax.patches) for ax in axes] == [0, 1, 2]
     assert [[text.get_text() for text in ax.texts] for ax in axes] == [[], ["ball"], ["ball", "cup"]]
+
+
+@pytest.mark.parametrize("make", [vision_learner, unet_learner])
+def test_samples_with_several_pictures_need_a_model_of_ones_own(make: Any) -> None:
+    block = DataBlock((ImageBlock, ImageBlock, CategoryBlock), n_inp=2, get_x=[pixels, pixels], get_y=lambda i: i % 2)
+    with pytest.raises(ArgumentError, match=r"samples have 2 inputs.*Learner\(dls, model\)"):
+        make(block.dataloaders(list(range(8)), bs=4), "test_resnet", pretrained=False)
+
+
+def test_numbers_have_no_confusion() -> None:
+    learn = learner((ImageBlock, RegressionBlock), float, pooled(3, 1))
+    with pytest.raises(DataError, match="is for classes.*of the kind regression: use Interpretation"):
+        ClassificationInterpretation.from_learner(learn)
+    several = learner((ImageBlock, MultiCategoryBlock), LABELS.__getitem__, pooled(3, 3))
+    several.metrics = accuracy
+    with pytest.raises(MetricError, match="several labels for each sample: use accuracy_multi"):
+        several.validate()

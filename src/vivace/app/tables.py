@@ -8,19 +8,18 @@ from typing import Any
 
 from vivace.core.errors import DataError, suggest
 from vivace.core.lazy import require
+from vivace.data.columns import missing_column
 
 __all__ = [
     "TABLE_SUFFIXES",
     "check_column",
     "filled_column",
     "is_table",
-    "listed_columns",
     "number_columns",
     "read_table",
 ]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
-_MAX_NAMED = 12
 
 
 def is_table(source: Path) -> bool:
@@ -62,13 +61,6 @@ def read_table(source: Path, as_text: bool = False) -> Any:
     return table
 
 
-def listed_columns(table: Any) -> str:
-    """Return the names of the columns as a list of bearable length."""
-    names = [str(name) for name in table.columns]
-    more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
-    return f"{', '.join(names[:_MAX_NAMED])}{more}"
-
-
 def check_column(table: Any, name: str, source: Path, option: str) -> str:
     """Return `name` if the table has such a column.
 
@@ -76,9 +68,7 @@ def check_column(table: Any, name: str, source: Path, option: str) -> str:
         DataError: it does not; the message names `option`, the columns, and the nearest one.
     """
     if name not in table.columns:
-        raise DataError(
-            f"{source} has no column {name!r} ({option}).{suggest(name, table.columns)} It has {listed_columns(table)}."
-        )
+        raise missing_column(name, table.columns, where=str(source), role=option)
     return name
 
 

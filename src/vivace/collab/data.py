@@ -9,9 +9,10 @@ import torch
 
 from vivace.core.errors import DataError
 from vivace.data.blocks import RegressionBlock
-from vivace.data.options import LoaderOptions
+from vivace.data.columns import as_frame, check_columns
+from vivace.data.options import LoaderOptions, names_unknown_keywords
 from vivace.data.splits import RandomSplitter
-from vivace.tabular.columns import as_frame
+from vivace.data.tables import read_csv
 from vivace.tabular.core import TabularPandas
 from vivace.tabular.data import TabularDataLoaders
 from vivace.tabular.procs import Categorify
@@ -29,6 +30,7 @@ class CollabDataLoaders(TabularDataLoaders):
     """Loaders of ratings. `classes` has the names of users and items, under the names of their columns."""
 
     @classmethod
+    @names_unknown_keywords
     def from_df(  # type: ignore[override]  # other arguments: the columns of ratings have roles
         cls,
         ratings: Any,
@@ -70,6 +72,8 @@ class CollabDataLoaders(TabularDataLoaders):
                 f"{', '.join(map(str, frame.columns))} only."
             )
         user, item, rating = (frame.columns[i] if name is None else name for i, name in enumerate(names))
+        for role, name in (("user_name", user), ("item_name", item), ("rating_name", rating)):
+            check_columns(frame, [name], role)
         splits = RandomSplitter(valid_pct, seed)(range(len(frame)))
         to = TabularCollab(
             frame, [Categorify], [user, item], y_names=[rating], y_block=RegressionBlock(), splits=splits
@@ -78,6 +82,7 @@ class CollabDataLoaders(TabularDataLoaders):
         return cls(*dls.loaders, path=path)
 
     @classmethod
+    @names_unknown_keywords
     def from_csv(  # type: ignore[override]
         cls,
         csv: Any,
@@ -94,11 +99,13 @@ class CollabDataLoaders(TabularDataLoaders):
         device: torch.device | str | None = None,
         **options: Unpack[LoaderOptions],
     ) -> Self:
-        """Make loaders from a CSV file of ratings (a path, an address or an open file); all else as `from_df`."""
-        import pandas as pd
+        """Make loaders from a CSV file of ratings (a path, an address or an open file); all else as `from_df`.
 
+        Raises:
+            DataError: there is no such file, or see `from_df`.
+        """
         return cls.from_df(
-            pd.read_csv(csv),
+            read_csv(csv),
             valid_pct,
             user_name,
             item_name,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vivace.core.errors import ArgumentError
+from vivace.data.columns import names_of
 from vivace.tabular.model import TabularModel
 from vivace.training.predict import predict_batch
 
@@ -45,7 +46,7 @@ def recommend(learn: Learner, user: Any, k: int = 10, exclude: Iterable[Any] | N
     if exclude is None:
         left_out = set() if user is None else _rated(learn, number)
     else:
-        left_out = {index_of_name(items, name, "item") for name in exclude}
+        left_out = {index_of_name(items, name, "item") for name in names_of(exclude)}
     numbers = torch.tensor([i for i in range(1, len(items)) if i not in left_out], dtype=torch.int64)
     pairs = torch.stack([torch.full_like(numbers, number), numbers], dim=1)
     device = next(learn.model.parameters()).device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "MultiCategorize",
     "OneHotEncode",
     "RegressionSetup",
+    "is_missing",
 ]
 
 MISSING = "#na#"
@@ -61,7 +63,7 @@ class CategoryMap(L[Any]):
             used = set(col.unique()) if strict else set(categories)
             classes = [c for c in categories if c in used]
         else:
-            seen = dict.fromkeys(label for label in map(_plain, col) if not _is_missing(label))
+            seen = dict.fromkeys(label for label in map(_plain, col) if not is_missing(label))
             classes = _sorted(list(seen)) if sort else list(seen)
         super().__init__([MISSING, *classes] if add_na else classes, use_list=True)
         self.o2i: dict[Any, int] = _Indices(list(self), unknown_is_missing=add_na)
@@ -85,7 +87,8 @@ def _plain(label: Any) -> Any:
     return label.item() if is_number else label
 
 
-def _is_missing(label: Any) -> bool:
+def is_missing(label: Any) -> bool:
+    """Whether a value is one that tables put where there is none: None, NaN, pandas' NA."""
     return label is None or (isinstance(label, float) and label != label) or type(label).__name__ == "NAType"
 
 
@@ -106,8 +109,13 @@ def _index_of(vocab: CategoryMap, label: Any) -> int:
     more = f" and {len(known) - MAX_CLASSES_IN_MESSAGE} more" if len(known) > MAX_CLASSES_IN_MESSAGE else ""
     if isinstance(label, (list, tuple, set)):
         advice = "Several labels of one item need MultiCategoryBlock."
-    elif _is_missing(_plain(label)):
+    elif is_missing(_plain(label)):
         advice = "It is missing: leave the item out, or give missing labels a class, CategoryBlock(add_na=True)."
+    elif isinstance(label, float):
+        advice = (
+            "Numbers that are to be predicted as numbers need another block, y_block=RegressionBlock; numbers that are "
+            "classes come from the training items, or are listed, CategoryBlock(vocab=[...])."
+        )
     else:
         advice = (
             "The classes come from the training items: is this label in the validation set alone? Split "
@@ -301,7 +309,7 @@ class RegressionSetup(Transform):
         c: how many numbers a target has; None: as many as that of the first training item.
 
     Raises:
-        DataError: (when called) the target is no number, or has another count of them.
+        DataError: (when called) the target is no number or a missing one, or has another count of them.
     """
 
     order = 1
@@ -324,6 +332,8 @@ class RegressionSetup(Transform):
         values = _numbers(o)
         if self.c is not None and (len(values) if values.ndim else 1) != self.c:
             raise DataError(f"This target has {_how_many(values)}, {self.c} expected: all targets need the same count.")
+        if values.numel() == 1 and not math.isfinite(values.item()):  # of several, a loss of the user's may skip some
+            raise DataError(f"The target is {values.item()}, from which nothing can be learned: leave the item out.")
         return values
 
     def decodes(self, o: Any) -> TitledFloat | TitledTuple:

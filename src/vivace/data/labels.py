@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vivace.core.collection import L
-from vivace.core.errors import ArgumentError, DataError, suggest
+from vivace.core.errors import ArgumentError, DataError
 
+from .columns import missing_column
 from .sources import Table
 
 __all__ = ["ColReader", "RegexLabeller", "parent_label"]
@@ -109,8 +110,9 @@ def _value_of(row: Any, column: Any) -> Any:
         return row[column]
     except (KeyError, AttributeError, IndexError, TypeError) as error:
         names = _names_of(row, is_series)
-        has = f"it has {', '.join(names)}" if names else f"it is a {type(row).__name__}"
-        raise DataError(f"The row has no column {column!r}: {has}.{suggest(str(column), names)}") from error
+        if not names:
+            raise DataError(f"A row of a table is needed for the column {column!r}, got {row!r:.60}.") from error
+        raise missing_column(column, names, where="The row") from error
 
 
 def _names_of(row: Any, is_series: bool) -> list[str]:

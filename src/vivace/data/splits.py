@@ -14,6 +14,8 @@ from vivace.core.collection import L
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.randomness import fresh_key, permutation
 
+from .columns import missing_column
+
 __all__ = [
     "ColSplitter",
     "EndSplitter",
@@ -307,7 +309,7 @@ class ColSplitter:
             return o[self.col]
         if isinstance(self.col, int) and -len(o.columns) <= self.col < len(o.columns):
             return o.iloc[:, self.col]
-        raise DataError(f"ColSplitter finds no column {self.col!r}; there are {', '.join(map(str, o.columns))}.")
+        raise missing_column(self.col, o.columns, role="the column that says which rows validate")
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,22 @@ __all__ = ["ClassificationInterpretation"]
 
 
 class ClassificationInterpretation(Interpretation):
-    """Interpretation of a classifier."""
+    """Interpretation of a classifier.
+
+    Raises:
+        DataError: targets are no classes.
+    """
 
     _title_parts = ("prediction", "actual", "loss", "probability")
 
     def __init__(self, learn: Any, dl: Any, preds: Any, targs: Any, decoded: Any, losses: Tensor) -> None:
         super().__init__(learn, dl, preds, targs, decoded, losses)
+        kind = getattr(learn.dls, "kind", None)
+        if kind not in (None, "category", "multi_category"):
+            other = "SegmentationInterpretation" if kind == "mask" else "Interpretation"
+            raise DataError(
+                f"{type(self).__name__} is for classes, and these targets are of the kind {kind}: use {other}."
+            )
         if self.vocab is None:
             self.vocab = list(range(self.preds.shape[1]))
         if self.decoded.shape != self.targs.shape and self.preds.ndim == self.targs.ndim + 1:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError
+from vivace.training.evaluation import shared_evaluation
 
 __all__ = ["class_activation", "find_last_map"]
 
@@ -27,13 +28,10 @@ def find_last_map(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
             seen.append(module)
 
     handles = [m.register_forward_hook(look) for m in model.modules()]
-    was_training = model.training
     try:
-        model.eval()
-        with torch.no_grad():
+        with shared_evaluation(model), torch.no_grad():
             model(*(x[:1] for x in inputs))
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
     if not seen:
@@ -56,16 +54,13 @@ def class_activation(
     """
     kept: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
-    was_training = model.training
     try:
-        model.eval()
-        with torch.enable_grad():
+        with shared_evaluation(model), torch.enable_grad():
             scores = model(*(x.clone().requires_grad_() if x.is_floating_point() else x for x in inputs))
             chosen = scores.gather(1, classes.to(scores.device)[:, None]).sum()
             (gradients,) = torch.autograd.grad(chosen, kept[-1])
     finally:
         handle.remove()
-        model.train(was_training)
     weights = gradients.mean((2, 3), keepdim=True)
     heat = (weights * kept[-1]).sum(1).relu().detach()
     highest = heat.amax((1, 2), keepdim=True).clamp_min(1e-12)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vivace.core.collection import L
 from vivace.core.errors import BundleError, DataError
+from vivace.data.columns import as_frame, check_columns, names_of
 from vivace.data.loader import DataLoader
 from vivace.data.loaders import DataLoaders
 from vivace.data.portable import PortableInputs
@@ -18,7 +19,7 @@ from vivace.data.showing import show_frame
 from vivace.data.subsets import Subsets
 from vivace.data.transform import Pipeline, Transform
 
-from .columns import as_frame, check_columns, floats_of, names_of
+from .columns import floats_of
 from .data import TabDataLoader, TabularDataLoaders
 from .procs import Categorify, FillMissing, NormalizeColumns, as_procs
 from .reading import ReadTabBatch
@@ -76,6 +77,7 @@ class TabularPandas(Subsets, PortableInputs):
         check_columns(frame, self.cat_names, "in cat_names")
         check_columns(frame, self.cont_names, "in cont_names")
         check_columns(frame, names_of(y_names), "in y_names")
+        self._check_roles(names_of(y_names))
         self.procs = Pipeline(as_procs(procs))
         self.target = target_of(frame, names_of(y_names), y_block)
         self.device = device
@@ -84,6 +86,13 @@ class TabularPandas(Subsets, PortableInputs):
         self._arrays: tuple[Any, tuple[Tensor, ...]] | None = None  # the columns of `items`, when one row was asked for
         if do_setup:
             self.setup()
+
+    def _check_roles(self, y_names: Sequence[Any]) -> None:
+        for name in self.x_names:
+            if name in y_names:
+                raise DataError(f"The column {name!r} is the target and an input: the model would see the answer.")
+            if name in self.cat_names and name in self.cont_names:
+                raise DataError(f"The column {name!r} is in cat_names and in cont_names: it can be one of them.")
 
     # ------------------------------------------------------------------ preparing
     def setup(self) -> None:

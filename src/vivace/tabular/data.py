@@ -8,12 +8,12 @@ from typing import Any, Self, Unpack
 
 import torch
 
+from vivace.data.columns import as_frame, names_of
 from vivace.data.loader import TfmdDL
 from vivace.data.loaders import DataLoaders
-from vivace.data.options import LoaderOptions
+from vivace.data.options import LoaderOptions, names_unknown_keywords
 from vivace.data.splits import IndexSplitter, RandomSplitter
-
-from .columns import as_frame, names_of
+from vivace.data.tables import read_csv
 
 __all__ = ["TabDataLoader", "TabularDataLoaders"]
 
@@ -36,6 +36,7 @@ class TabularDataLoaders(DataLoaders):
     """Loaders over the rows of a table."""
 
     @classmethod
+    @names_unknown_keywords
     def from_df(
         cls,
         df: Any,
@@ -89,6 +90,7 @@ class TabularDataLoaders(DataLoaders):
         return cls(*dls.loaders, path=path)
 
     @classmethod
+    @names_unknown_keywords
     def from_csv(
         cls,
         csv: Any,
@@ -114,11 +116,12 @@ class TabularDataLoaders(DataLoaders):
         Args:
             csv: the file.
             skipinitialspace: ignore spaces after the commas.
-        """
-        import pandas as pd
 
+        Raises:
+            DataError: there is no such file, or see `from_df`.
+        """
         return cls.from_df(
-            pd.read_csv(csv, skipinitialspace=skipinitialspace),
+            read_csv(csv, skipinitialspace=skipinitialspace),
             path,
             procs,
             cat_names,

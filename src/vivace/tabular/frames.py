@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vivace.core.errors import DataError, suggest
+from vivace.core.errors import DataError
+from vivace.data.columns import as_frame, check_columns, names_of
 
 __all__ = [
     "add_datepart",
@@ -28,37 +29,39 @@ _DATE_PARTS = [
 ]  # fmt: skip
 
 
-def _column(df: Any, name: str) -> Any:
-    if name not in df.columns:
-        known = [str(c) for c in df.columns]
-        raise DataError(f"The table has no column {name!r}; it has {', '.join(known)}.{suggest(name, known)}")
-    return df[name]
-
-
 def make_date(df: Any, date_field: str) -> None:
-    """Turn a column of a data frame into dates, in place."""
+    """Turn a column of a data frame into dates, in place.
+
+    Raises:
+        DataError: there is no such column, or it holds something else.
+    """
     import pandas as pd
 
-    if not pd.api.types.is_datetime64_any_dtype(_column(df, date_field)):
-        df[date_field] = pd.to_datetime(df[date_field])
+    check_columns(df, [date_field])
+    if not pd.api.types.is_datetime64_any_dtype(df[date_field]):
+        try:
+            df[date_field] = pd.to_datetime(df[date_field])
+        except (ValueError, TypeError) as error:
+            raise DataError(f"The column {date_field!r} holds what is no date: {error}") from error
 
 
 def add_datepart(df: Any, field_name: str, prefix: str | None = None, drop: bool = True, time: bool = False) -> Any:
     """Add a column for each part of a date: year, month, week, day, …, and seconds since 1970 (`Elapsed`); in place.
 
     Args:
-        df: the data frame.
+        df: the data frame; a table of polars or Arrow stays as it is.
         field_name: the column of dates (or of texts that are dates).
         prefix: what the new columns' names begin with (None: the column's name without "date").
         drop: remove the column itself.
         time: also add hour, minute and second.
 
     Returns:
-        `df`.
+        `df`, as a frame of pandas.
 
     Raises:
-        DataError: there is no such column.
+        DataError: there is no such column, or it holds something else than dates.
     """
+    df = as_frame(df)
     make_date(df, field_name)
     field = df[field_name]
     prefix = prefix if prefix is not None else re.sub("[Dd]ate$", "", field_name)
@@ -83,13 +86,16 @@ def add_elapsed_times(df: Any, field_names: str | Sequence[str], date_field: str
     often it was true in the seven rows up to this one, and in the seven from it on, in the order of their dates.
 
     Args:
-        df: the data frame; it stays as it is.
+        df: a frame of pandas or polars, or an Arrow table; it stays as it is.
         field_names: columns of events (true or false).
         date_field: the column of dates.
         base_field: the column whose values (a shop, a user) are counted separately.
+
+    Raises:
+        DataError: there is no such column, or that of dates holds something else.
     """
-    names = [field_names] if isinstance(field_names, str) else list(field_names)
-    df = df.copy()
+    names, df = names_of(field_names), as_frame(df).copy()
+    check_columns(df, [*names, base_field])
     make_date(df, date_field)
     ordered = df.sort_values([base_field, date_field])
     dates, bases = ordered[date_field], ordered[base_field]
@@ -111,13 +117,13 @@ def cont_cat_split(
     """Return the names of continuous and of categorical columns.
 
     Args:
-        df: the data frame.
+        df: a frame of pandas or polars, or an Arrow table.
         max_card: a column of whole numbers with more different values than this is continuous.
         dep_var: the target (or targets), which is neither.
     """
     import pandas as pd
 
-    targets = {dep_var} if isinstance(dep_var, str) else set(dep_var or ())
+    df, targets = as_frame(df), set(names_of(dep_var))
     continuous: list[str] = []
     categorical: list[str] = []
     for name in df.columns:
@@ -162,7 +168,8 @@ def df_shrink_dtypes(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, in
 
 
 def df_shrink(df: Any, skip: Sequence[str] = (), obj2cat: bool = True, int2uint: bool = False) -> Any:
-    """Return the data frame with the smallest types that hold its values; see `df_shrink_dtypes`."""
+    """Return a table as a data frame with the smallest types that hold its values; see `df_shrink_dtypes`."""
+    df = as_frame(df)
     return df.astype(df_shrink_dtypes(df, skip, obj2cat, int2uint))
 
 

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from vivace.core.errors import ArgumentError, DataError, suggest
+from vivace.core.basics import is_listy
+from vivace.core.errors import ArgumentError, DataError, MetricError
 from vivace.core.randomness import mix, permutation
+from vivace.data.columns import missing_column
+from vivace.training.loss_errors import name_of
 from vivace.training.predict import decode_preds
 
 if TYPE_CHECKING:
@@ -127,6 +130,7 @@ def feature_importance(
     Raises:
         ArgumentError: `n_repeats` is not positive.
         DataError: the rows have no target.
+        MetricError: the metric cannot take them.
     """
     import pandas as pd
 
@@ -152,7 +156,7 @@ def feature_importance(
         rows.append((name, sign * float(np.mean(worse)), float(np.std(worse))))
     rows.sort(key=lambda row: -row[1])
     table = pd.DataFrame(rows, columns=["feature", "importance", "std"])
-    return FeatureImportance(table, baseline, "loss" if metric is None else getattr(metric, "__name__", "metric"))
+    return FeatureImportance(table, baseline, "loss" if metric is None else name_of(metric))
 
 
 def partial_dependence(
@@ -169,19 +173,21 @@ def partial_dependence(
         max_rows: rows that are averaged over, evenly spaced.
 
     Raises:
-        DataError: there is no such column.
+        ArgumentError: it is several columns.
+        DataError: there is no such column, or there are no rows.
     """
     import pandas as pd
 
     dl = learn.dls[ds_idx] if dl is None else dl
     to: TabularPandas = dl.dataset
     features = _features(to)
+    if is_listy(column):
+        raise ArgumentError(f"partial_dependence takes one column at a time, got {len(column)}.")
     if column not in features:
-        known = [str(name) for name in features]
-        raise DataError(
-            f"{column!r} is no column of the model; it has {', '.join(known)}.{suggest(str(column), known)}"
-        )
+        raise missing_column(column, features, where="The model")
     n_rows = len(to)
+    if not n_rows:
+        raise DataError("There are no rows to average over: give others, ds_idx=0 or dl.")
     chosen = np.unique(np.linspace(0, n_rows - 1, min(max_rows, n_rows)).astype(np.int64))
     parts = tuple(part[torch.from_numpy(chosen)] for part in to.as_columns())[: to.n_inp]
     (part, position), *flags = features[column]
@@ -225,7 +231,15 @@ class _Measure:
             return float(losses.double().mean())
         predictions, targets = _predictions(self.learn, self.dl, parts)[:2]
         decoded = decode_preds(self.learn, predictions).reshape(targets.shape)
-        return float(self.metric(*(v.squeeze(1).numpy() if v.shape[1] == 1 else v.numpy() for v in (decoded, targets))))
+        answers = (v.squeeze(1).numpy() if v.shape[1] == 1 else v.numpy() for v in (decoded, targets))
+        try:
+            return float(self.metric(*answers))
+        except Exception as error:
+            name = name_of(self.metric)
+            raise MetricError(
+                f"The metric {name} failed ({type(error).__name__}: {error}): it gets decoded predictions and targets, "
+                "arrays of classes or numbers, as scikit-learn's accuracy_score and r2_score take them."
+            ) from error
 
 
 def _predictions(learn: Learner, dl: Any, parts: tuple[Tensor, ...], *, with_loss: bool = False) -> tuple[Any, ...]:

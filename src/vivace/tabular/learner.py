@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from vivace.core.basics import defaults
-from vivace.core.errors import ArgumentError
+from vivace.core.errors import ArgumentError, DataError
 from vivace.data.options import check_names
 from vivace.nn.groups import trainable_params
 from vivace.training import predict
@@ -42,6 +42,9 @@ class TabularLearner(Learner):
 
         Returns:
             The row as a table of one row, with `show()` and `decode()`; the rest as `Learner.predict`.
+
+        Raises:
+            DataError: it is several rows, or lacks a column of the model.
         """
         return predict_row(self, item)
 
@@ -66,6 +69,10 @@ class TabularLearner(Learner):
 def predict_row(learn: Learner, row: Any) -> tuple[TabularPandas, Tensor, Tensor]:
     """See `TabularLearner.predict`."""
     dl = learn.dls.test_dl(row, bs=1, num_workers=0)
+    if len(dl.dataset) != 1:
+        raise DataError(
+            f"predict takes one row, got {len(dl.dataset)}: for more use learn.get_preds(dl=learn.dls.test_dl(table))."
+        )
     inputs = learn.runtime.prepare_batch(dl.one_batch())[: dl.n_inp]
     raw = predict.predict_batch(learn, inputs)
     _, answer, probabilities = predict.finish_prediction(learn, dl, inputs, raw, with_input=False)

@@ -63,7 +63,7 @@ class TabularModel(nn.Module):
         lin_first: in each layer the linear part comes first, then activation, norm and dropout.
 
     Raises:
-        ArgumentError: `ps` holds another number of probabilities than there are hidden layers.
+        ArgumentError: there are no columns, or `ps` holds another number of probabilities than there are hidden layers.
     """
 
     def __init__(
@@ -89,6 +89,8 @@ class TabularModel(nn.Module):
         self.emb_drop = nn.Dropout(embed_p)
         self.bn_cont = nn.BatchNorm1d(n_cont) if bn_cont and n_cont else None
         self.n_emb, self.n_cont = sum(length for _, length in emb_szs), n_cont
+        if not self.n_emb + n_cont:
+            raise ArgumentError("There is nothing to predict from: give cat_names or cont_names.")
         widths = [self.n_emb + n_cont, *layers, out_sz]
         blocks: list[nn.Module] = []
         for i, (n_in, n_out) in enumerate(pairwise(widths)):

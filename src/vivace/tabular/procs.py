@@ -194,7 +194,7 @@ class NormalizeColumns(TabularProc):
     """
 
     order = 2
-    name = "Normalize"  # type: ignore[assignment]  # what people call it
+    name = "Normalize"  # what people call it
 
     def __init__(self, means: Pairs | None = None, stds: Pairs | None = None) -> None:
         super().__init__()

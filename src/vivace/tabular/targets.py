@@ -18,6 +18,7 @@ from .columns import classes_of, codes_of, floats_of, rows_where
 
 __all__ = ["Target", "target_of"]
 
+_OF_CLASSES = "targets that are classes need y_block=CategoryBlock()"
 _KNOWN = (Categorize, MultiCategorize, EncodedMultiCategorize, RegressionSetup)
 
 
@@ -72,7 +73,7 @@ class Target:
             if isinstance(self.transform, Categorize):
                 frame[name] = self._codes(frame[name])
             elif not isinstance(self.transform, MultiCategorize):
-                frame[name] = floats_of(frame[name]).astype(np.float32)
+                frame[name] = floats_of(frame[name], _OF_CLASSES).astype(np.float32)
 
     def _codes(self, column: Any) -> Any:
         transform = self.transform

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError
 from vivace.core.show import show_html
+from vivace.training.evaluation import shared_evaluation
 
 from .models.core import SentenceEncoder
 
@@ -65,16 +66,13 @@ def integrated_gradients(
     if n_steps < 1:
         raise ArgumentError(f"n_steps must be 1 or more, got {n_steps}.")
     shares = (torch.arange(n_steps, device=ids.device) + 0.5) / n_steps
-    trained = [m for m in model.modules() if m.training]
-    model.eval()
     readers = [(m, m.bptt) for m in model.modules() if isinstance(m, SentenceEncoder)]
     try:
         for reader, _ in readers:
             reader.bptt = len(ids)  # in one piece, as gradients end at the border of a piece
-        parts = [_added(model, embedding, ids, score, some) for some in shares.split(_STEPS_AT_ONCE)]
+        with shared_evaluation(model):
+            parts = [_added(model, embedding, ids, score, some) for some in shares.split(_STEPS_AT_ONCE)]
     finally:
-        for module in trained:
-            module.training = True
         for reader, bptt in readers:
             reader.bptt = bptt
     return torch.stack(parts).sum(0) / n_steps

@@ -12,6 +12,7 @@ import torch
 
 from vivace.core.errors import ArgumentError
 from vivace.data.block import CategoryBlock, DataBlock, TransformBlock
+from vivace.data.columns import as_frame
 from vivace.data.items import check_folders, get_text_files
 from vivace.data.labels import ColReader, parent_label
 from vivace.data.loaders import DataLoaders
@@ -247,7 +248,7 @@ class TextDataLoaders(DataLoaders):
         """Return loaders of texts in a table.
 
         Args:
-            df: the table: a frame of pandas or polars, or an Arrow table.
+            df: a frame of pandas or polars, or an Arrow table.
             text_col: number or name of the column of texts, or several; `xxfld n` stands before the n-th then.
             label_col: number or name of the column of labels, or a list of them.
             label_delim: several labels stand in the column, with this between them.
@@ -263,8 +264,7 @@ class TextDataLoaders(DataLoaders):
         """
         if valid_col is not None and splitter_col is not None:
             raise ArgumentError("`splitter_col` is another name for `valid_col`: give one of them.")
-        df = df.to_pandas() if hasattr(df, "to_pandas") else df
-        by_column = valid_col if splitter_col is None else splitter_col
+        df, by_column = as_frame(df), valid_col if splitter_col is None else splitter_col
         if tok_tfm is None:
             hf = _hf(tokenizer)
             tok_tfm = (

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vivace.core.errors import ArgumentError
+from vivace.training.evaluation import shared_evaluation
 
 from .rules import TK_MAJ, TK_REP, TK_UP, TK_WREP
 
@@ -81,21 +82,17 @@ def generate(
         raise ArgumentError("The text to go on from has no words.")
     reset = getattr(model, "reset", None)
     words, new = [int(i) for i in ids], [int(i) for i in ids]
-    was_training = [m for m in model.modules() if m.training]
-    model.eval()
     try:
-        for step in range(n_words):
-            if reset is not None and (only_last_word or step == 0):
-                reset()
-            context = words[-1:] if only_last_word else new if reset is not None else words
-            with torch.inference_mode():
+        with shared_evaluation(model), torch.inference_mode():
+            for step in range(n_words):
+                if reset is not None and (only_last_word or step == 0):
+                    reset()
+                context = words[-1:] if only_last_word else new if reset is not None else words
                 scores: Any = model(torch.tensor([context if max_len is None else context[-max_len:]], device=device))
-            chances = next_word_probabilities(scores[0, -1], banned=banned, min_p=min_p, temperature=temperature)
-            new = [int(torch.multinomial(chances, 1))]
-            words += new
+                chances = next_word_probabilities(scores[0, -1], banned=banned, min_p=min_p, temperature=temperature)
+                new = [int(torch.multinomial(chances, 1))]
+                words += new
     finally:
-        for module in was_training:
-            module.training = True
         if reset is not None:
             reset()
     return words

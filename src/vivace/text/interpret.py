@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vivace.core.errors import ArgumentError
+from vivace.core.errors import ArgumentError, suggest
 from vivace.core.show import show_html
 from vivace.interpret.classification import ClassificationInterpretation
 from vivace.training.losses import CrossEntropyLossFlat
+from vivace.training.predict import predict_batch
 
 from .attribution import TokenAttributions, find_embedding, integrated_gradients, is_terminal, log_odds
-from .learner import TextLearner
+from .learner import LMLearner, TextLearner
 from .pretrained import text_vocab
 
 __all__ = ["TextInterpretation", "token_attributions"]
@@ -43,16 +44,12 @@ def token_attributions(
 
 
 def _attributions(learn: TextLearner, ids: Tensor, target: str | int | None, n_steps: int) -> TokenAttributions:
-    if not isinstance(learn, TextLearner):
-        raise ArgumentError(f"Attributions need a TextLearner, as text_classifier_learner makes it, got {learn!r:.80}.")
+    if not isinstance(learn, TextLearner) or isinstance(learn, LMLearner):
+        raise ArgumentError(f"Attributions need a Learner that text_classifier_learner makes, got {learn!r:.80}.")
     embedding = find_embedding(learn.encoder)
     classes = _classes(learn)
     if target is None:
-        with torch.no_grad():
-            was_training = learn.model.training
-            out = learn.model.eval()(ids[None])
-            learn.model.train(was_training)
-        index = int(out[0].argmax())
+        index = int(predict_batch(learn, (ids[None],))[0].argmax())
     else:
         index = _index_of(target, classes)
     is_one_of_several = isinstance(learn.loss_func, CrossEntropyLossFlat)
@@ -74,7 +71,8 @@ def _classes(learn: TextLearner) -> list[Any]:
 def _index_of(target: str | int, classes: Sequence[Any]) -> int:
     if isinstance(target, str):
         if target not in classes:
-            raise ArgumentError(f"There is no class {target!r}; there are {', '.join(map(str, classes))}.")
+            names = [str(name) for name in classes]
+            raise ArgumentError(f"There is no class {target!r}; there are {', '.join(names)}.{suggest(target, names)}")
         return list(classes).index(target)
     if classes and not 0 <= target < len(classes):
         raise ArgumentError(f"There is no class number {target}: there are {len(classes)}.")

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vivace.core.basics import defaults
-from vivace.core.errors import ArgumentError
+from vivace.core.errors import ArgumentError, suggest
 from vivace.nn.groups import trainable_params
 from vivace.training.callbacks.rnn import rnn_cbs
 from vivace.training.checkpoint import check_fit, model_file, save_model
@@ -22,7 +22,14 @@ from vivace.training.optimizers import Adam
 from .attribution import find_embedding
 from .generate import decode_spec_tokens, generate
 from .huggingface import HFTokenizer
-from .models.core import LinearDecoder, SentenceEncoder, find_architecture, get_language_model, get_text_classifier
+from .models.core import (
+    ARCHITECTURES,
+    LinearDecoder,
+    SentenceEncoder,
+    find_architecture,
+    get_language_model,
+    get_text_classifier,
+)
 from .models.huggingface import HFModel, hf_builder, hf_split, is_hugging_face, make_hf_model
 from .pretrained import (
     VOCAB_SUFFIXES,
@@ -271,9 +278,15 @@ def language_model_learner(
     Raises:
         DownloadError: the trained weights cannot be had; the message says how to do without.
         DataError: they do not fit.
-        ArgumentError: the data has no vocabulary, or an argument belongs to another kind of model.
+        ArgumentError: the data has no vocabulary, or targets of its own, or an argument belongs to another kind of
+            model.
     """
     vocab = text_vocab(dls)
+    if getattr(dls, "kind", None) is not None:
+        raise ArgumentError(
+            f"A language model learns the next word, and these loaders have targets of their own ({dls.kind}): make "
+            "them with TextDataLoaders.from_df(..., is_lm=True)."
+        )
     common = {
         "loss_func": CrossEntropyLossFlat() if loss_func is None else loss_func,
         "opt_func": opt_func, "lr": lr, "cbs": cbs, "metrics": metrics, "path": path, "model_dir": model_dir, "wd": wd,
@@ -403,7 +416,7 @@ def _check_tokenizer(dls: Any, arch: Any, pretrained: bool) -> None:
         name = os.fspath(arch)
         raise ArgumentError(
             f"{name!r} knows the tokens of its own tokenizer, and these texts were split by another one: make the data "
-            f"with TextDataLoaders.from_df(..., tokenizer={name!r})."
+            f"with TextDataLoaders.from_df(..., tokenizer={name!r}).{suggest(name, ARCHITECTURES)}"
         )
 
 
@@ -437,7 +450,10 @@ def _refuse(**arguments: Any) -> None:
 def _outputs_of(dls: Any, n_out: int | None) -> int:
     found = getattr(dls, "c", None) if n_out is None else n_out
     if not found:
-        raise ArgumentError("The number of outputs cannot be told from this data: pass `n_out`.")
+        raise ArgumentError(
+            "The number of outputs cannot be told from this data: pass `n_out`. Loaders of a language model "
+            "(is_lm=True) have no labels."
+        )
     return int(found)
 
 

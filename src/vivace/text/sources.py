@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vivace.core.errors import DataError, suggest
+from vivace.core.errors import DataError
+from vivace.data.category import is_missing
+from vivace.data.columns import missing_column
 
 from .rules import FLD
 
@@ -35,8 +37,7 @@ def plain_text(value: Any) -> str:
     """Return a cell of a table as text; of a missing one nothing."""
     if isinstance(value, str):
         return value
-    is_missing = value is None or (isinstance(value, float) and value != value) or type(value).__name__ == "NAType"
-    return "" if is_missing else str(value)
+    return "" if is_missing(value) else str(value)
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,7 @@ class FrameTexts:
         ]
         for name in names:
             if name not in there:
-                known = [str(c) for c in there]
-                raise DataError(
-                    f"The table has no text column {name!r}; it has {', '.join(known[:12])}.{suggest(str(name), known)}"
-                )
+                raise missing_column(name, there, role="text_cols")
         return names
 
     def _joined(self, cells: Sequence[Any]) -> str:

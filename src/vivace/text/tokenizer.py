@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from vivace.core.collection import L
-from vivace.core.errors import BundleError
+from vivace.core.errors import BundleError, DataError
 from vivace.core.types import TitledStr
 from vivace.data.items import get_files
 from vivace.data.sources import take
@@ -76,7 +76,10 @@ class TextTransform(Transform):
 
     def _prepare_files(self, files: Sequence[Path], train: Sequence[int] | None) -> None:
         self.prepare_from(files if train is None else take(files, train))
-        key = key_of_files(files, self.settings())
+        try:
+            key = key_of_files(files, self.settings())
+        except FileNotFoundError as error:
+            raise DataError(f"There is no file {error.filename}.") from error
         self._split = kept_or_made(key, lambda: self.split_all([read_text(f, self.encoding) for f in files]))
         self._place = {os.fspath(file): place for place, file in enumerate(files)}
 

@@ -63,6 +63,11 @@ def _advice(pred: Any, targets: tuple[Any, ...]) -> str | None:
     target = targets[0]
     if pred.ndim and target.ndim and len(pred) != len(target):
         return f"the model gave {len(pred)} predictions for {len(target)} targets."
+    if pred.ndim == 4 and target.ndim >= 3 and pred.shape[-2:] != target.shape[-2:]:
+        return (
+            f"the model answers {_size(pred)} pixels, as many as its pictures have, and the targets have "
+            f"{_size(target)}: make pictures and targets of one size, item_tfms=Resize(224)."
+        )
     if target.dtype == torch.int64 and pred.is_floating_point() and pred.ndim == target.ndim + 1 > 1 and target.numel():
         return _advice_on_classes(pred, target)
     if target.is_floating_point() and pred.is_floating_point() and pred.shape != target.shape:
@@ -70,6 +75,10 @@ def _advice(pred: Any, targets: tuple[Any, ...]) -> str | None:
     if pred.shape == target.shape and pred.dtype != target.dtype:
         return f"predictions are {pred.dtype} and targets {target.dtype}: convert the targets, or choose another loss."
     return None
+
+
+def _size(maps: Tensor) -> str:
+    return f"{maps.shape[-2]} × {maps.shape[-1]}"
 
 
 def _advice_on_classes(pred: Tensor, target: Tensor) -> str | None:

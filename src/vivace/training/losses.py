@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vivace.core.errors import ArgumentError, LossError
+from vivace.core.errors import ArgumentError, ShapeError
+
+from .loss_errors import explain_loss_error
 
 __all__ = [
     "BCELossFlat",
@@ -81,14 +83,14 @@ class BaseLoss:
     def __call__(self, inp: Any, targ: Any, reduction: str | None = None, **kwargs: Any) -> Tensor:
         if self.floatify and not targ.is_floating_point():
             targ = targ.float()
-        reduction = reduction or self.reduction
+        reduction, given = reduction or self.reduction, (inp, targ)
         if self.flatten:
             inp = inp.movedim(self.axis, -1).contiguous() if self.is_2d and inp.ndim > 1 else inp.contiguous()
             n_classes = inp.shape[-1] if inp.ndim else 1
             inp, targ = inp.view(-1, n_classes) if self.is_2d else inp.view(-1), targ.contiguous().view(-1)
             if len(inp) != len(targ):
-                raise LossError(
-                    f"{type(self).__name__} got {len(inp)} predictions for {len(targ)} targets: the shapes do not fit."
+                raise explain_loss_error(
+                    self, given[0], (given[1],), ShapeError(f"{len(inp)} predictions for {len(targ)} targets")
                 )
         return self.of(inp, targ, reduction)
 

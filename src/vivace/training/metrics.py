@@ -50,7 +50,15 @@ def flatten_pair(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:
 
 # ---------------------------------------------------------------------- functions of (prediction, target)
 def accuracy(inp: Tensor, targ: Tensor, axis: int = -1) -> Tensor:
-    """The fraction of targets (class indices) that the highest prediction along `axis` meets."""
+    """The fraction of targets (class indices) that the highest prediction along `axis` meets.
+
+    Raises:
+        MetricError: targets are no class indices, but a 0 or 1 for each class: see `accuracy_multi`.
+    """
+    if inp.shape == targ.shape and inp.ndim > 1 and inp.shape[axis] > 1:
+        raise MetricError(
+            f"Targets of the shape {tuple(targ.shape)} have several labels for each sample: use accuracy_multi."
+        )
     pred, targ = flatten_pair(inp.argmax(dim=axis), targ)
     return (pred == targ).float().mean()
 

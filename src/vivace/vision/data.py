@@ -16,6 +16,7 @@ from vivace.core.collection import L
 from vivace.core.errors import DataError
 from vivace.core.image import PILImage
 from vivace.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
+from vivace.data.columns import as_frame
 from vivace.data.items import check_folders, get_image_files
 from vivace.data.labels import ColReader, RegexLabeller, parent_label
 from vivace.data.loaders import DataLoaders
@@ -280,7 +281,7 @@ class ImageDataLoaders(DataLoaders):
         """Return loaders of pictures that a table lists.
 
         Args:
-            df: the table, a DataFrame.
+            df: a frame of pandas or polars, or an Arrow table.
             fn_col: number or name of the column of file names, relative to `path`.
             folder: the folder in `path` that they are relative to.
             suff: put after each file name, such as `".jpg"`.
@@ -290,6 +291,7 @@ class ImageDataLoaders(DataLoaders):
                 numbers (a list of columns of floats).
             valid_col: a column that is true for the rows that validate; None: `valid_pct` of them at random.
         """
+        df = as_frame(df)
         block = DataBlock(
             blocks=(ImageBlock(img_cls), y_block or block_of_columns(df, label_col, label_delim)),
             get_x=ColReader(fn_col, pref=Path(path) / (folder or ""), suff=suff),

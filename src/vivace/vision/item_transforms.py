@@ -261,7 +261,10 @@ def _snapped(
     left: float, top: float, right: float, bottom: float, size: tuple[int, int]
 ) -> tuple[float, float, float, float]:
     """Put sides that lie on the picture's border, but for rounding, exactly there."""
-    near = lambda value, edge: float(edge) if abs(value - edge) < 1e-6 else value  # noqa: E731
+
+    def near(value: float, edge: int) -> float:
+        return float(edge) if abs(value - edge) < 1e-6 else value
+
     return near(left, 0), near(top, 0), near(right, size[0]), near(bottom, size[1])
 
 

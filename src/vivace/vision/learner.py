@@ -63,6 +63,20 @@ def image_channels(dls: Any) -> int:
     return 3
 
 
+def check_one_input(dls: Any) -> None:
+    """Check that samples have one input.
+
+    Raises:
+        ArgumentError: they have several.
+    """
+    n_inp = getattr(getattr(dls, "train", None), "n_inp", 1)
+    if n_inp > 1:
+        raise ArgumentError(
+            f"This model takes one picture, and the samples have {n_inp} inputs: give a model of yours that takes "
+            f"{n_inp}, Learner(dls, model), or make one type of them (docs/vision_tasks.md)."
+        )
+
+
 def add_normalize(dls: Any, config: InputConfig, n_in: int = 3) -> None:
     """Make `dls` normalise as the network's training did, unless it normalises already.
 
@@ -171,9 +185,10 @@ def vision_learner(
         n_in: channels of the images; told by the first image by default.
 
     Raises:
-        ArgumentError: the architecture is unknown, or the number of outputs is.
+        ArgumentError: the architecture is unknown, or the number of outputs is, or samples have several inputs.
         DownloadError: the weights cannot be had; the message says where they were looked for.
     """
+    check_one_input(dls)
     n_out = outputs_of(dls, n_out)
     n_in = image_channels(dls) if n_in is None else n_in
     model = create_vision_model(
@@ -279,9 +294,11 @@ def unet_learner(
         cut: see `create_unet_model`, as are all that follow.
 
     Raises:
-        ArgumentError: the architecture has no maps to tap, or the number of outputs is unknown.
+        ArgumentError: the architecture has no maps to tap, the number of outputs is unknown, or samples have several
+            inputs.
         DownloadError: the weights cannot be had.
     """
+    check_one_input(dls)
     n_classes = get_c(dls) if n_out is None else n_out
     if n_classes:
         _expect_masks(dls, n_classes, loss_func)  # before masks are read: those of an earlier loss may be refused

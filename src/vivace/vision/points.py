@@ -134,6 +134,8 @@ class TensorPointCreate(_CreateTensor):
             raise DataError(
                 f"This target has {len(rows)} points, {self.c // 2} expected: all targets need the same count."
             )
+        if rows.numel() and not rows.isfinite().any():  # of several, a loss of the user's may skip some
+            raise DataError("All coordinates of this target are missing: leave the item out.")
         return TensorPoint(rows)
 
 

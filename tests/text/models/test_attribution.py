@@ -71,8 +71,8 @@ def test_the_words_that_decide_are_found(
     interpretation.plot_top_losses(2)
     printed = capsys.readouterr().out
     assert "probability" in printed and "xxbos" in printed and ("pos" in printed or "neg" in printed)
-    with pytest.raises(ArgumentError, match="There is no class 'good'; there are neg, pos"):
-        token_attributions(learn, "This film", target="good")
+    with pytest.raises(ArgumentError, match="There is no class 'poss'; there are neg, pos. Did you mean 'pos'"):
+        token_attributions(learn, "This film", target="poss")
     with pytest.raises(ArgumentError, match="There is no class number 2"):
         token_attributions(learn, "This film", target=2)
     with pytest.raises(ArgumentError, match="nothing to show"):

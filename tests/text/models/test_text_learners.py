@@ -19,6 +19,7 @@ from vivace.data.blocks import MultiCategoryBlock, RegressionBlock
 from vivace.data.loaders import DataLoaders
 from vivace.inference.bundle import load_learner
 from vivace.text.data import TextDataLoaders
+from vivace.text.interpret import token_attributions
 from vivace.text.learner import LMLearner, TextLearner, language_model_learner, text_classifier_learner
 from vivace.text.models.awdlstm import AWD_LSTM
 from vivace.text.pretrained import text_vocab
@@ -245,6 +246,23 @@ def test_arguments_that_cannot_work_are_refused(make_lm: MakeLM, clas_config: di
         language_model_learner(DataLoaders(numbers_only), AWD_LSTM, pretrained=False)
     with pytest.raises(ArgumentError, match="pass `n_out`"):
         text_classifier_learner(DataLoaders(numbers_only), AWD_LSTM, pretrained=False)
+
+
+def test_loaders_of_the_other_kind_are_named(
+    make_lm: MakeLM, make_classifier: MakeClassifier, lm_config: dict[str, Any]
+) -> None:
+    labelled = make_classifier().dls
+    with pytest.raises(ArgumentError, match=r"targets of their own \(category\).*is_lm=True"):
+        language_model_learner(labelled, AWD_LSTM, lm_config, pretrained=False)
+    lm = make_lm()
+    with pytest.raises(ArgumentError, match=r"pass `n_out`.*\(is_lm=True\) have no labels"):
+        text_classifier_learner(lm.dls, AWD_LSTM, pretrained=False)
+    with pytest.raises(ArgumentError, match="text_classifier_learner makes"):
+        token_attributions(lm, "This film")
+    with pytest.raises(ArgumentError, match="split by another one.*Did you mean 'AWD_LSTM'"):
+        text_classifier_learner(labelled, "AWD_LSTMM")
+    with pytest.raises(DataError, match=r"There is no file .*none\.txt"):
+        labelled.test_dl([Path("none.txt")])
 
 
 def test_an_encoder_of_ones_own_can_be_given(make_classifier: MakeClassifier, tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import importlib
 from pathlib import Path
 from typing import Any, get_args
 
-from vivace.app.tables import is_table, listed_columns, read_table
+from vivace.app.tables import is_table, read_table
 from vivace.core.errors import ArgumentError, DataError, suggest
+from vivace.data.columns import listed_names
 
 from .settings import TaskName, TrainSettings
 from .task import Task
@@ -84,7 +85,7 @@ def _of_table(settings: TrainSettings, table: Any) -> TaskName:
         return "tabular"
     raise DataError(
         f"{settings.source} does not tell what to learn. Name a column to predict, --target COLUMN (it has "
-        f"{listed_columns(table)}), or the task: --task {', '.join(get_args(TaskName))}."
+        f"{listed_names(table.columns)}), or the task: --task {', '.join(get_args(TaskName))}."
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from vivace.app.rows import table_of_predictions
-from vivace.app.tables import check_column, listed_columns, number_columns, read_table
+from vivace.app.tables import check_column, number_columns, read_table
 from vivace.core.errors import ArgumentError, DataError
+from vivace.data.columns import listed_names
 
 from .learners import history_in
 from .numbers import number_results, padded_range
@@ -47,11 +48,12 @@ class CollabTask(Task):
         if len(settings.inputs) not in (0, 2) or len(settings.targets) > 1:
             raise ArgumentError(
                 "Ratings have two --input columns, user and item, and one --target: give them all, or none. "
-                f"{settings.source} has {listed_columns(self.table)}."
+                f"{settings.source} has {listed_names(self.table.columns)}."
             )
         if len(names) < 3:
             raise DataError(
-                f"Ratings need a user, an item and a rating; {settings.source} has {listed_columns(self.table)} only."
+                f"Ratings need a user, an item and a rating; {settings.source} has "
+                f"{listed_names(self.table.columns)} only."
             )
         user, item, rating = find_rating_columns(names) or names[:3]
         inputs = settings.inputs or (user, item)

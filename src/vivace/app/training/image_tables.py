@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vivace.app.tables import check_column, filled_column, listed_columns, number_columns, read_table
+from vivace.app.tables import check_column, filled_column, number_columns, read_table
 from vivace.core.errors import ArgumentError, DataError
+from vivace.data.columns import listed_names
 
 from .settings import Option, TrainSettings
 
@@ -103,5 +104,6 @@ def _raise_not_found(settings: TrainSettings, name_column: str, names: Sequence[
     where = f"in {settings.images}" if settings.images is not None else f"in {settings.source.parent} or a folder there"
     raise DataError(
         f"There is no image {names[0]!r} {where}: the column {name_column!r} of {settings.source} must hold names of "
-        f"images. Say which column does (--input; it has {listed_columns(table)}), or where they are (--images FOLDER)."
+        f"images. Say which column does (--input; it has {listed_names(table.columns)}), or where they are (--images "
+        "FOLDER)."
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from vivace.app.tables import check_column, filled_column, listed_columns, read_table
+from vivace.app.tables import check_column, filled_column, read_table
 from vivace.core.errors import ArgumentError, DataError
+from vivace.data.columns import listed_names
 
 from .classes import classification_results
 from .learners import history_in
@@ -52,7 +53,7 @@ class TabularTask(Task):
             given = f"{len(settings.targets)} were given" if settings.targets else "none was given"
             raise ArgumentError(
                 f"--task tabular predicts one column, and {given}: --target COLUMN. {settings.source} has "
-                f"{listed_columns(self.table)}."
+                f"{listed_names(self.table.columns)}."
             )
         return check_column(self.table, settings.targets[0], settings.source, "--target")
 

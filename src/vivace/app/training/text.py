@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vivace.app.rows import table_of_predictions
-from vivace.app.tables import check_column, filled_column, is_table, listed_columns, read_table
+from vivace.app.tables import check_column, filled_column, is_table, read_table
 from vivace.core.errors import ArgumentError, DataError
+from vivace.data.columns import listed_names
 
 from .classes import classification_results
 from .learners import history_in
@@ -62,7 +63,7 @@ class TextTask(Task):
         others = [name for name in names if name != text]
         if not others:
             raise DataError(
-                f"{settings.source} has one column only ({listed_columns(self.table)}): which is the label?"
+                f"{settings.source} has one column only ({listed_names(self.table.columns)}): which is the label?"
             )
         label = (*settings.targets, by_name.get(LABEL, others[0]))[0]
         return text, check_column(self.table, label, settings.source, "--target")
