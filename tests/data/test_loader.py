@@ -5,6 +5,10 @@ from __future__ import annotations
 import gc
 import hashlib
 import random
+import subprocess
+import sys
+import threading
+import time
 import weakref
 
 import numpy as np
@@ -236,12 +240,55 @@ def test_broken_items_can_be_left_out(fetch, num_workers):
     list(dl)  # reported once: a second warning would fail this test
 
 
-def test_leaving_a_loop_early_stops_its_threads():
-    import threading
+class Counted(Numbers):
+    n_begun = n_made = 0
 
-    for _ in DataLoader(Numbers(), bs=2, fetch="threads", num_workers=4):
+    def __getitem__(self, i):
+        self.n_begun += 1
+        time.sleep(0.01)
+        self.n_made += 1
+        return super().__getitem__(i)
+
+
+def loader_threads():
+    return {t for t in threading.enumerate() if t.name.startswith("vivace-loader")}
+
+
+def test_leaving_a_loop_early_leaves_nothing_running():
+    counted, before = Counted(), loader_threads()
+    dl = DataLoader(counted, bs=2, fetch="threads", num_workers=4)
+    for _ in dl:
         break
-    assert not [t for t in threading.enumerate() if t.name.startswith("vivace-loader")]
+    n_begun = counted.n_begun
+    assert n_begun == counted.n_made < len(counted)
+    time.sleep(0.05)
+    assert counted.n_begun == n_begun
+    assert sum(len(b) for b in dl) == len(counted)  # by the same threads
+    assert len(loader_threads() - before) == 4
+    del dl
+    gc.collect()
+    for thread in loader_threads() - before:
+        thread.join(timeout=5)
+    assert loader_threads() <= before
+
+
+AFTER_A_FORK = """
+import os
+from vivace.data.loader import DataLoader
+
+dl = DataLoader(list(range(10)), bs=2, fetch="threads", num_workers=2)
+assert len(list(dl)) == 5
+child = os.fork()
+if child == 0:
+    os._exit(len(list(dl)))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork here")
+def test_a_fork_of_the_process_has_threads_of_its_own():
+    done = subprocess.run([sys.executable, "-c", AFTER_A_FORK], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "5", done.stderr
 
 
 def test_dataloaders_keep_what_they_are_given():

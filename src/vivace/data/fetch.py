@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from torch.utils.data import TensorDataset
 
 from vivace.core.types import TensorBase, is_sample, plain_tensor
 
-__all__ = ["Columns", "Failure", "Fetched", "Job", "ProcessPool", "fetch_here", "fetch_in_threads"]
+__all__ = ["Columns", "Failure", "Fetched", "Job", "ProcessPool", "ThreadPool", "fetch_here"]
 
 
 class Job(NamedTuple):
@@ -167,31 +167,41 @@ def _give_way() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
-def fetch_in_threads(
-    jobs: Iterator[Job], load: Load, assemble: Assemble, n_workers: int, n_ahead: int
-) -> Iterator[Fetched]:
-    """Make batches in `n_workers` threads, `n_ahead` batches before they are needed; order as given."""
-    pool = ThreadPoolExecutor(n_workers, thread_name_prefix="vivace-loader", initializer=_give_way)
-    waiting: deque[_SharedJob] = deque()
+class ThreadPool:
+    """Threads that are kept alive between epochs (starting them is a tenth of a first batch); they end with it.
 
-    def submit(job: Job) -> None:
-        shared = _SharedJob(job, load, assemble, min(n_workers, max(len(job.indices), 1)))
-        waiting.append(shared)
-        for _ in range(shared.n_shares):
-            pool.submit(shared.work)
+    Args:
+        n_workers: how many.
+    """
 
-    try:
-        for job in itertools.islice(jobs, n_ahead + 1):
-            submit(job)
-        while waiting:
-            fetched = waiting.popleft().done.result()
-            for job in itertools.islice(jobs, 1):
+    def __init__(self, n_workers: int) -> None:
+        self.n_workers, self._process = n_workers, os.getpid()
+        self._executor = ThreadPoolExecutor(n_workers, thread_name_prefix="vivace-loader", initializer=_give_way)
+
+    def has(self, n_workers: int) -> bool:
+        """Whether there are so many threads, in this process: they do not survive a fork."""
+        return self.n_workers == n_workers and self._process == os.getpid()
+
+    def fetch(self, jobs: Iterator[Job], load: Load, assemble: Assemble, n_ahead: int) -> Iterator[Fetched]:
+        """Make the batches of these jobs, `n_ahead` before they are needed; order as given."""
+        waiting: deque[tuple[_SharedJob, list[Future[None]]]] = deque()
+
+        def submit(job: Job) -> None:
+            shared = _SharedJob(job, load, assemble, min(self.n_workers, max(len(job.indices), 1)))
+            waiting.append((shared, [self._executor.submit(shared.work) for _ in range(shared.n_shares)]))
+
+        try:
+            for job in itertools.islice(jobs, n_ahead + 1):
                 submit(job)
-            yield fetched
-    finally:
-        for shared in waiting:
-            shared.done.cancel()
-        pool.shutdown(wait=True, cancel_futures=True)
+            while waiting:
+                fetched = waiting.popleft()[0].done.result()
+                for job in itertools.islice(jobs, 1):
+                    submit(job)
+                yield fetched
+        finally:  # who leaves early leaves nothing running: what is being made is finished, the rest is not begun
+            for shared, _ in waiting:
+                shared.done.cancel()
+            wait([part for _, parts in waiting for part in parts if not part.cancel()])
 
 
 class _JobQueue:

@@ -20,7 +20,7 @@ from vivace.core.randomness import fresh_key, mix, permutation, seed_state, use_
 
 from . import reading
 from .collate import collate
-from .fetch import Columns, Failure, Fetched, Job, ProcessPool
+from .fetch import Columns, Failure, Fetched, Job, ProcessPool, ThreadPool
 from .side_stream import beside_training, pinned
 from .transform import Pipeline, Transform
 
@@ -134,6 +134,7 @@ class DataLoader:
         self._columns: Columns | None = None  # what `reading` keeps between epochs
         self._columns_of: Any = None
         self._pool: ProcessPool | None = None
+        self._threads: ThreadPool | None = None
         self._cache: PictureCache | None = None
         self._cache_setting: CacheSetting = None  # what `_cache` was made for
         self._first: Transform | None = None  # what `reading` decides for an epoch, from here on
@@ -242,7 +243,8 @@ class DataLoader:
         self.after_iter()
 
     def close(self) -> None:
-        """Stop worker processes, if there are any; the next epoch starts new ones."""
+        """Stop worker processes and threads, if there are any; the next epoch starts new ones."""
+        self._threads = None
         if self._pool is not None:
             self._pool.close()
 
@@ -456,7 +458,8 @@ class DataLoader:
         return f"{type(self).__name__}({what}, bs={self.bs}, shuffle={self.shuffle})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_stream")} | {"_pool": None}
+        there = {k: v for k, v in self.__dict__.items() if k not in ("_pool", "_stream", "_threads")}
+        return there | {"_pool": None, "_threads": None}
 
 
 class _Peek:

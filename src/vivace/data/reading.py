@@ -20,7 +20,7 @@ from vivace.core.picture_cache import make_cache
 from vivace.core.randomness import mix, seeded_globals, use_keys
 
 from .collate import batch_size_of
-from .fetch import Columns, Failure, Fetched, Job, ProcessPool, fetch_here, fetch_in_threads
+from .fetch import Columns, Failure, Fetched, Job, ProcessPool, ThreadPool, fetch_here
 from .scaled_decoding import first_of_one_picture
 from .side_stream import pinned
 
@@ -60,7 +60,7 @@ def _fetch(dl: DataLoader, how: str, n_workers: int) -> Iterator[Fetched]:
         return dl._pool.fetch(_jobs(dl))
     load, assemble = partial(load_sample, dl), partial(_assemble, dl)
     if how == "threads":
-        return fetch_in_threads(_jobs(dl), load, assemble, n_workers, dl.prefetch)
+        return _threads(dl, n_workers).fetch(_jobs(dl), load, assemble, dl.prefetch)
     return fetch_here(_jobs(dl), load, assemble)
 
 
@@ -90,8 +90,14 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
     jobs = itertools.islice(_jobs(dl), 1) if dl.on_error == "raise" else _jobs(dl)
     load, assemble = partial(load_sample, dl), partial(_assemble, dl)
     return (
-        fetch_in_threads(jobs, load, assemble, n_workers, 0) if how == "threads" else fetch_here(jobs, load, assemble)
+        _threads(dl, n_workers).fetch(jobs, load, assemble, 0) if how == "threads" else fetch_here(jobs, load, assemble)
     )
+
+
+def _threads(dl: DataLoader, n_workers: int) -> ThreadPool:
+    if dl._threads is None or not dl._threads.has(n_workers):
+        dl._threads = ThreadPool(n_workers)
+    return dl._threads
 
 
 def fetch_job(dl: DataLoader, job: Job) -> Fetched:
