@@ -51,3 +51,8 @@ def test_the_cost_of_predict_is_measured_beside_both_ways_by_hand() -> None:
 def test_the_speed_table_has_every_case_for_both() -> None:
     found = figures(run("speed.py", "--quick", "--rounds", "1"))
     assert len(found) == 6 and all(value > 0 for value in found.values())
+
+
+def test_the_memory_of_training_is_measured_for_each_way() -> None:
+    found = figures(run("memory_training.py", *"--n 24 --size 32 --bs 8".split()))
+    assert list(found) == ["plain PyTorch", "vivace, cache=None", "vivace"] and min(found.values()) > 100
