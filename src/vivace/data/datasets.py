@@ -388,4 +388,4 @@ def _decode_prediction(tl: TfmdLists, prediction: Any, undo: Callable[[Any], Any
         return tl.decode(prediction)
     width = _NUMBERS_OF_ONE.get(kind)
     typed = (prediction if width is None else prediction.reshape(-1, width)).as_subclass(meaning)
-    return tl.decode(typed if undo is None else undo(typed))
+    return tl.decode(typed if undo is None or kind == "category" else undo(typed))

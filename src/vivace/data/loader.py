@@ -6,6 +6,7 @@ import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = ["DataLoader", "DataWarning", "TfmdDL"]
 
 Fetch = Literal["auto", "columns", "threads", "processes", "here"]
 _BATCH_STREAM, _PEEK, _COPY = 0xBA7C, 0x9EEC, 0xC0B1
+_NOTHING: AbstractContextManager[Any] = nullcontext()
 
 
 class DataWarning(UserWarning):
@@ -303,7 +305,7 @@ class DataLoader:
         if self.device is not None and not _is_on(batch, self.device):
             batch = to_device(batch, self.device, non_blocking=self.pin_memory)
         if len(self.after_batch):
-            with use_keys(keys), torch.no_grad():
+            with use_keys(keys), _NOTHING if torch.is_inference_mode_enabled() else torch.no_grad():
                 batch = self.after_batch(batch)
         return batch
 

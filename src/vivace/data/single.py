@@ -42,8 +42,7 @@ class SingleItems:
         dl = _copied(pattern.dl)
         dl.dataset = _with_item(dl.dataset, item)
         reading.prepare_decoding(dl)
-        batch = dl.do_batch([reading.load_sample(dl, 0, pattern.key)])
-        return dl, dl._finished(batch, pattern.keys)
+        return dl, dl._finished(dl.do_batch([reading.load_sample(dl, 0, pattern.key)]), pattern.keys)
 
 
 class _Pattern:

@@ -34,8 +34,10 @@ _SAME_IN_BOTH_MODES = frozenset(
 
 def shared_evaluation(model: nn.Module) -> AbstractContextManager[None]:
     """Return a context in which `model` is in evaluation mode, in however many threads; afterwards it is as before."""
-    with _LOCK:
-        evaluation = _EVALUATIONS.get(model) or _EVALUATIONS.setdefault(model, _SharedEvaluation())
+    evaluation = _EVALUATIONS.get(model)
+    if evaluation is None:
+        with _LOCK:
+            evaluation = _EVALUATIONS.setdefault(model, _SharedEvaluation())
     return evaluation.of(model)
 
 

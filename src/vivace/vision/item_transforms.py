@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -202,7 +203,7 @@ class Resize(GeometricItem):
     def alike_for_all(self, split_idx: int | None) -> Callable[[Any], Any] | None:
         if split_idx and self.method == ResizeMethod.Pad:
             return None
-        return _Fitting(self.size, self.method, int(self.resamples[0]), bool(split_idx), torch.__version__)
+        return _fitting(self.size, self.method, int(self.resamples[0]), bool(split_idx))
 
     def as_module(self) -> nn.Module | None:
         target_h, target_w = self.size
@@ -255,6 +256,11 @@ class _Fitting:
         if self.is_middle:
             return take_region(image, _middle(image.size, target, self.method), self.resample)
         return fit(image, size, self.resample)
+
+
+@functools.lru_cache(maxsize=64)
+def _fitting(size: tuple[int, int], method: str, resample: int, is_middle: bool) -> _Fitting:
+    return _Fitting(size, method, resample, is_middle, torch.__version__)
 
 
 def _snapped(
