@@ -141,7 +141,8 @@ def main() -> None:
     args = parser.parse_args()
     n = 16 if args.quick else 128
     with tempfile.TemporaryDirectory() as made:
-        files = sorted(args.photos.rglob("*.jpg"))[:n] if args.photos else write_photos(Path(made), n, quality=90)
+        found = sorted(args.photos.rglob("*.jpg")) if args.photos else []
+        files = found[:: max(1, len(found) // n)][:n] or write_photos(Path(made), n, quality=90)
         (Path(made) / "large").mkdir()
         large = write_photos(Path(made) / "large", n, (400, 300) if args.quick else (2400, 1800), quality=90)
         cases = {
