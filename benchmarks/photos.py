@@ -16,3 +16,12 @@ def write_photos(folder: Path, n: int, size: tuple[int, int] = (500, 375), quali
         file = folder / f"{'Aa'[number % 2]}_{number:05d}.jpg"
         coarse.resize(size, Image.Resampling.BICUBIC).save(file, quality=quality)
     return sorted(folder.glob("*.jpg"))
+
+
+def open_square(file: Path, size: int) -> Image.Image:
+    """Open a photo as a PyTorch tutorial does: whole, the middle square resized."""
+    image = Image.open(file).convert("RGB")
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)

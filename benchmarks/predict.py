@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from photos import write_photos
+from photos import open_square, write_photos
 from PIL import Image
 from torch import Tensor
 
@@ -36,19 +36,6 @@ def by_hand(model: Any, vocab: Any, opened: Callable[[Path], Image.Image], norm:
             return vocab[int(index)], index, probabilities
 
     return predict
-
-
-def with_pillow(size: int) -> Callable[[Path], Image.Image]:
-    """Return what opens a photo as a PyTorch tutorial does: whole, the middle square resized."""
-
-    def opened(file: Path) -> Image.Image:
-        image = Image.open(file).convert("RGB")
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        box = (left, top, left + side, top + side)
-        return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
-
-    return opened
 
 
 def measured(ways: list[Callable[[Path], Any]], files: list[Path], n_calls: int) -> list[list[float]]:
@@ -82,7 +69,9 @@ def main() -> None:
         learn = v.load_learner(learn.export())
         resize = v.Resize(args.size)
         ways = {
-            "by hand with Pillow and PyTorch": by_hand(learn.model, dls.vocab, with_pillow(args.size), norm),
+            "by hand with Pillow and PyTorch": by_hand(
+                learn.model, dls.vocab, lambda file: open_square(file, args.size), norm
+            ),
             "by hand with vivace's Resize": by_hand(
                 learn.model, dls.vocab, lambda file: resize(v.PILImage.create(file), split_idx=1), norm
             ),

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from photos import write_photos
-from PIL import Image
+from photos import open_square, write_photos
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
@@ -43,11 +42,7 @@ class PlainPhotos(Dataset[Any]):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = Image.open(self.files[index]).convert("RGB")
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        box = (left, top, left + side, top + side)
-        image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        image = open_square(self.files[index], self.size)
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
         return pixels, int(label(self.files[index]) == "a")
 

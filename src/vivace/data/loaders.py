@@ -155,6 +155,11 @@ class DataLoaders:
         return self.loaders[1]
 
     @property
+    def for_prediction(self) -> Any:
+        """The loader that those of new items are like: of validation, or the only one."""
+        return self.loaders[1] if len(self.loaders) > 1 else self.loaders[0]
+
+    @property
     def train_ds(self) -> Any:
         """The training data set."""
         return self.train.dataset
@@ -320,7 +325,7 @@ class DataLoaders:
             num_workers: None: as in validation.
             kwargs: other settings of the loader. Pictures are not kept (`cache=None`) unless asked for.
         """
-        like = self.loaders[1] if len(self.loaders) > 1 else self.loaders[0]
+        like = self.for_prediction
         if not isinstance(like, DataLoader):
             raise DataError("test_dl needs loaders that vivace made; wrap new data in a DataLoader yourself.")
         dataset = test_set(self.train_ds, test_items, rm_tfms=rm_type_tfms, with_labels=with_labels)

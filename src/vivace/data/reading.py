@@ -33,6 +33,7 @@ __all__ = [
     "fetch",
     "fetch_first",
     "fetch_job",
+    "keys_of",
     "load_sample",
     "prepare",
     "prepare_decoding",
@@ -191,7 +192,7 @@ def _column_order(dl: DataLoader, n_rows: int) -> torch.Tensor:
 def _jobs(dl: DataLoader) -> Iterator[Job]:
     """The batches of this epoch: which samples, and the random key of each."""
     indices = list(dl.sample())
-    keys = _keys_of(dl, indices)
+    keys = keys_of(dl, indices)
     size = dl.bs or 1
     n_batches = len(indices) // size if dl.drop_last and len(indices) >= size else -(-len(indices) // size)
     for i in range(n_batches):
@@ -199,7 +200,8 @@ def _jobs(dl: DataLoader) -> Iterator[Job]:
         yield Job(indices[part], keys[part])
 
 
-def _keys_of(dl: DataLoader, indices: Sequence[Any]) -> npt.NDArray[np.uint64]:
+def keys_of(dl: DataLoader, indices: Sequence[Any]) -> npt.NDArray[np.uint64]:
+    """Return the random keys of these samples in the loader's present epoch."""
     numbers = np.fromiter((int(i) for i in indices), dtype=np.uint64, count=len(indices))
     keys = mix(mix(dl.seed, dl.epoch), numbers)
     if len(numbers) > 1 and len(np.unique(numbers)) < len(numbers):  # who comes twice is drawn anew each time

@@ -5,10 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Any, TypeVar
 
-import numpy as np
-
 from vivace.core.collection import L
-from vivace.core.randomness import mix, seed_state
+from vivace.core.randomness import seed_state
 
 from . import reading
 from .datasets import Datasets
@@ -51,8 +49,8 @@ class _Pattern:
     def __init__(self, dl: DataLoader, made_from: list[Any]) -> None:
         self.dl, self.made_from = dl, made_from
         with dl._peeking():
-            self.key = mix(mix(dl.seed, dl.epoch), 0)  # of the sample, as an epoch has it
-        self.keys = batch_keys(np.array([self.key], dtype=np.uint64))
+            keys = reading.keys_of(dl, [0])
+        self.key, self.keys = int(keys[0]), batch_keys(keys)  # of the sample, and for the transforms of its batch
 
     @classmethod
     def of(cls, dls: DataLoaders, item: Any, rm_type_tfms: int | None) -> _Pattern:
@@ -66,7 +64,7 @@ class _Pattern:
 
     def is_of(self, dls: DataLoaders, rm_type_tfms: int | None) -> bool:
         """Whether nothing has changed since that decides how an item is prepared."""
-        if self.made_from[0] is not _like(dls) or self.made_from[1] is not dls.train_ds:
+        if self.made_from[0] is not dls.for_prediction or self.made_from[1] is not dls.train_ds:
             return False
         parts = _parts(dls, rm_type_tfms)
         return len(parts) == len(self.made_from) and all(map(operator.is_, parts, self.made_from))
@@ -74,7 +72,7 @@ class _Pattern:
 
 def _parts(dls: DataLoaders, rm_type_tfms: int | None) -> list[Any]:
     """All that decides how an item is prepared: where one is another object, a new pattern is needed."""
-    like, dataset = _like(dls), dls.train_ds
+    like, dataset = dls.for_prediction, dls.train_ds
     parts = [like, dataset, rm_type_tfms, seed_state(), like.device, like.pin_memory, like._n_inp]
     parts.append(len(like.__dict__))  # more when a hook was set
     for pipeline in (like.after_item, like.before_batch, like.after_batch):
@@ -84,18 +82,13 @@ def _parts(dls: DataLoaders, rm_type_tfms: int | None) -> list[Any]:
     return parts
 
 
-def _like(dls: DataLoaders) -> Any:
-    """The loader that those for prediction are like."""
-    return dls.loaders[1 if len(dls.loaders) > 1 else 0]
-
-
 def _test_dl(dls: DataLoaders, item: Any, rm_type_tfms: int | None) -> DataLoader:
     return dls.test_dl([item], rm_type_tfms=rm_type_tfms, bs=1, num_workers=0)
 
 
 def _is_simple(dls: DataLoaders) -> bool:
     """Whether items are prepared one by one, and by nothing that a subclass or a hook may have changed."""
-    like = _like(dls)
+    like = dls.for_prediction
     if type(dls).test_dl is not DataLoaders.test_dl or type(dls.train_ds) is not Datasets:
         return False
     if type(like) not in (DataLoader, TfmdDL) or any(

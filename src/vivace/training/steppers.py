@@ -56,6 +56,11 @@ def debias(mom: float, damp: float, step: int) -> float:
     return damp * (1 - mom**step) / (1 - mom)
 
 
+def _root(sqr_avg: Tensor, sqr_mom: float, step: int, eps: float) -> Tensor:
+    """What Adam and its kin divide by: the root of the mean squared gradient after `step` steps."""
+    return (sqr_avg / debias(sqr_mom, 1 - sqr_mom, step)).sqrt_().add_(eps)
+
+
 # ---------------------------------------------------------------------- decay
 @_with_defaults(wd=0.0)
 def weight_decay(p: Tensor, lr: float, wd: float, do_wd: bool = True, **kwargs: Any) -> None:
@@ -128,7 +133,7 @@ def adam_step(
     **kwargs: Any,
 ) -> None:
     """Adam (arXiv:1412.6980), after `partial(average_grad, dampening=True)`, `average_sqr_grad` and `step_stat`."""
-    root = (sqr_avg / debias(sqr_mom, 1 - sqr_mom, step)).sqrt_().add_(eps)
+    root = _root(sqr_avg, sqr_mom, step, eps)
     p.data.addcdiv_(grad_avg, root, value=-lr / debias(mom, 1 - mom, step))
 
 
@@ -146,14 +151,14 @@ def radam_step(
     **kwargs: Any,
 ) -> None:
     """Rectified Adam (arXiv:1908.03265); `beta` above 0 makes the root a softplus."""
-    debias1, debias2 = debias(mom, 1 - mom, step), debias(sqr_mom, 1 - sqr_mom, step)
+    debias1 = debias(mom, 1 - mom, step)
     r_inf = 2 / (1 - sqr_mom) - 1
     r = r_inf - 2 * step * sqr_mom**step / (1 - sqr_mom**step)
     if r <= 5:  # the variance of the rate is not bounded yet: plain momentum
         p.data.add_(grad_avg, alpha=-lr / debias1)
         return
     rectified = math.sqrt(((r - 4) * (r - 2) * r_inf) / ((r_inf - 4) * (r_inf - 2) * r))
-    root = (sqr_avg / debias2).sqrt_().add_(eps)
+    root = _root(sqr_avg, sqr_mom, step, eps)
     p.data.addcdiv_(grad_avg, F.softplus(root, beta) if beta else root, value=-lr * rectified / debias1)
 
 
@@ -207,7 +212,7 @@ def lamb_step(
     **kwargs: Any,
 ) -> None:
     """Adam with a trust ratio for each layer (arXiv:1904.00962)."""
-    root = (sqr_avg / debias(sqr_mom, 1 - sqr_mom, step)).sqrt_().add_(eps)
+    root = _root(sqr_avg, sqr_mom, step, eps)
     update = grad_avg / debias(mom, 1 - mom, step) / root
     p_norm, update_norm = p.data.pow(2).mean().sqrt(), update.pow(2).mean().sqrt()
     trust = torch.where(
