@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
-from PIL.JpegImagePlugin import JpegImageFile
 
 from vivace.core.image import PILImage, PILMask
+from vivace.core.jpeg import decode_jpeg
 from vivace.data.block import DataBlock
 from vivace.data.blocks import CategoryBlock
 from vivace.data.labels import parent_label
@@ -40,14 +40,14 @@ def large_photos(tmp_path_factory):
 def opened(monkeypatch):
     """The sizes at which JPEG files are decoded."""
     sizes = set()
-    load = JpegImageFile.load
 
-    def noted(self):
-        done = load(self)
-        sizes.add(self.size)
-        return done
+    def noted(content, size):
+        pixels = decode_jpeg(content, size)
+        assert pixels.shape == (size[1], size[0], 3)
+        sizes.add(size)
+        return pixels
 
-    monkeypatch.setattr(JpegImageFile, "load", noted)
+    monkeypatch.setattr("vivace.core.image.decode_jpeg", noted)
     return sizes
 
 

@@ -12,10 +12,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from torch import Tensor
 
+from .array_backed import ArrayBacked
 from .errors import ArgumentTypeError, DataError
+from .jpeg import decode_jpeg
 from .picture_cache import PictureCache, PictureKey
 from .types import TensorImage, TensorImageBase, TensorImageBW, TensorMask
 
@@ -45,7 +47,7 @@ _UPRIGHT = {
 }
 
 
-class PILBase(Image.Image):
+class PILBase(ArrayBacked):
     """A picture that knows which tensor it becomes and how it is shown."""
 
     open_mode: ClassVar[str | None] = "RGB"
@@ -60,15 +62,6 @@ class PILBase(Image.Image):
         cls.open_mode = own.get("_open_args", {}).get("mode", cls.open_mode)
         cls.show_options = own.get("_show_args", cls.show_options)
         cls.tensor_type = own.get("_tensor_cls", cls.tensor_type)
-
-    def _new(self, im: Any) -> Self:  # Pillow makes the results of its operations with this
-        return type(self)._of(super()._new(im))
-
-    @classmethod
-    def _of(cls, image: Image.Image) -> Self:
-        new = cls.__new__(cls)
-        new.__dict__.update(image.__dict__)
-        return new
 
     @classmethod
     def create(cls, fn: Any, **kwargs: Any) -> Self:
@@ -106,6 +99,7 @@ class PILBase(Image.Image):
 
     def as_plain(self) -> Image.Image:
         """Return the same pixels as a plain Pillow image, for code that asks for exactly that class."""
+        self.load()
         plain = Image.Image.__new__(Image.Image)
         plain.__dict__.update(self.__dict__)
         return plain
@@ -338,21 +332,21 @@ def _decoded(fn: Any, name: str, mode: str | None, needed: tuple[int, int] | Non
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-            image: Image.Image = Image.open(source)
-            if image.size[0] * image.size[1] > MAX_PIXELS:
+            opened = Image.open(source)
+            if opened.size[0] * opened.size[1] > MAX_PIXELS:
                 raise DataError(
-                    f"{name} has {image.size[0]}x{image.size[1]} pixels, more than the {MAX_PIXELS:,} allowed: "
+                    f"{name} has {opened.size[0]}x{opened.size[1]} pixels, more than the {MAX_PIXELS:,} allowed: "
                     "shrink it, or leave it out."
                 )
             orientation = (
-                image.getexif().get(_ORIENTATION_TAG, 1)
-                if image.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP")
+                opened.getexif().get(_ORIENTATION_TAG, 1)
+                if opened.format in ("JPEG", "MPO", "TIFF", "PNG", "WEBP")
                 else 1
             )
-            if needed is not None and image.format in ("JPEG", "MPO"):
+            if needed is not None and opened.format in ("JPEG", "MPO"):
                 width, height = needed[::-1] if orientation >= 5 else needed
-                image.draft(mode if mode in ("L", "RGB") else None, (width, height))
-            image.load()
+                opened.draft(mode if mode in ("L", "RGB") else None, (width, height))
+            image = _whole(opened)
     except DataError:
         raise
     except UnidentifiedImageError as error:
@@ -370,6 +364,19 @@ def _decoded(fn: Any, name: str, mode: str | None, needed: tuple[int, int] | Non
     if orientation in _UPRIGHT:
         image = image.transpose(_UPRIGHT[orientation])
     return _converted(image, mode)
+
+
+def _whole(image: ImageFile.ImageFile) -> Image.Image:
+    """The opened picture with its pixels."""
+    if image.format in ("JPEG", "MPO") and image.mode == "RGB" and image.fp is not None:
+        position = image.fp.tell()
+        image.fp.seek(0)
+        pixels = decode_jpeg(image.fp.read(), image.size)
+        if pixels is not None:
+            return ArrayBacked.around(pixels, image.info)
+        image.fp.seek(position)
+    image.load()
+    return image
 
 
 def _opened(fn: Any, name: str) -> tuple[Any, int | None]:

@@ -19,9 +19,11 @@ import zlib
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
 import PIL
 from PIL import Image
 
+from .array_backed import ArrayBacked
 from .errors import ArgumentError
 from .files import atomic_write, vivace_home
 from .memory import available_memory
@@ -141,7 +143,9 @@ class MemoryCache:
 
 
 def _shared(picture: Image.Image) -> Image.Image:
-    """The same pixels as another picture, which Pillow copies before it changes them."""
+    """The same pixels as another picture, which is copied before it is changed."""
+    if isinstance(picture, ArrayBacked):
+        return picture.twin()
     picture.readonly = 1
     other = picture._new(picture.im)  # type: ignore[no-untyped-call, unused-ignore]
     other.readonly = 1
@@ -149,6 +153,8 @@ def _shared(picture: Image.Image) -> Image.Image:
 
 
 def _bytes_in_memory(picture: Image.Image) -> int:
+    if isinstance(picture, ArrayBacked) and picture.backing is not None:
+        return picture.backing.nbytes
     return picture.width * picture.height * (1 if picture.mode in ("L", "P", "1") else 4)
 
 
@@ -194,7 +200,7 @@ class DiskCache:
     def keep(self, key: PictureKey, picture: Image.Image) -> None:
         if picture.mode not in _PLAIN_MODES:
             return
-        pixels = picture.tobytes()
+        pixels = np.asarray(picture).tobytes()
         with self._lock:
             free = shutil.disk_usage(self.folder).free
             if self._held + len(pixels) > self.share * (free + self._held):
@@ -229,6 +235,8 @@ def _read(content: mmap.mmap, head: bytes) -> Image.Image | None:
     mode, pixels = name.rstrip(b"\0").decode("ascii", "replace"), content[begin:]
     if len(pixels) != width * height * _PLAIN_MODES.get(mode, 0) or zlib.crc32(pixels) != check_sum:
         return None
+    if mode == "RGB":
+        return ArrayBacked.around(np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy())
     return Image.frombytes(mode, (width, height), pixels)
 
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from vivace.core.errors import ShapeError
 from vivace.core.types import TensorImageBase, fastuple, retype
 
+from .rows import already_together
+
 __all__ = ["batch_size_of", "collate", "sample_of", "split_batch"]
 
 
@@ -71,10 +73,9 @@ def _stack(tensors: Sequence[Any]) -> Tensor:
         raise ShapeError(_shape_message(tensors))
     if isinstance(first, TensorImageBase) and first.ndim == 3 and not first.is_contiguous():
         # rows of (height, width, channels) bytes are copied as they lie; the view back is channels_last
-        channels, height, width = first.shape
-        rows = torch.empty((len(tensors), height, width, channels), dtype=first.dtype)
-        for row, tensor in zip(rows, tensors, strict=True):
-            row.copy_(tensor.as_subclass(Tensor).permute(1, 2, 0))
+        rows = already_together(tensors)
+        if rows is None:
+            rows = torch.stack([t.as_subclass(Tensor).permute(1, 2, 0) for t in tensors])
         return retype(rows.permute(0, 3, 1, 2), first)  # type: ignore[no-any-return]
     return retype(torch.stack([t.as_subclass(Tensor) for t in tensors]), first)  # type: ignore[no-any-return]
 

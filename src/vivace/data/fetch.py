@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,7 +19,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from vivace.core.one_core import one_core_each
 from vivace.core.types import TensorBase, is_sample, plain_tensor
+
+from .rows import PictureRows
 
 __all__ = ["Columns", "Failure", "Fetched", "Job", "ProcessPool", "ThreadPool", "fetch_here"]
 
@@ -140,6 +143,7 @@ class _SharedJob:
     def __init__(self, job: Job, load: Load, assemble: Assemble, n_shares: int) -> None:
         self.job, self.load, self.assemble = job, load, assemble
         self.samples: list[Any] = [None] * len(job.indices)
+        self.rows = PictureRows(len(job.indices))
         self.n_left, self.n_shares, self.lock = n_shares, n_shares, threading.Lock()
         self.positions = iter(range(len(self.samples)))  # each thread takes the next, so that they end together
         self.done: Future[Fetched] = Future()
@@ -147,7 +151,8 @@ class _SharedJob:
     def work(self) -> None:
         for position in self.positions:
             if not self.done.cancelled():  # nobody wants the batch any more: leave the rest
-                self.samples[position] = _attempt(self.load, self.job.indices[position], int(self.job.keys[position]))
+                sample = _attempt(self.load, self.job.indices[position], int(self.job.keys[position]))
+                self.samples[position] = self.rows.put(position, sample)
         with self.lock:
             self.n_left -= 1
             if self.n_left:
@@ -176,7 +181,7 @@ class ThreadPool:
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers, self._process = n_workers, os.getpid()
-        self._executor = ThreadPoolExecutor(n_workers, thread_name_prefix="vivace-loader", initializer=_give_way)
+        self._executor = one_core_each(n_workers, "vivace-loader", _give_way)
 
     def has(self, n_workers: int) -> bool:
         """Whether there are so many threads, in this process: they do not survive a fork."""

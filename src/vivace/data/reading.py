@@ -204,7 +204,8 @@ def keys_of(dl: DataLoader, indices: Sequence[Any]) -> npt.NDArray[np.uint64]:
     """Return the random keys of these samples in the loader's present epoch."""
     numbers = np.fromiter((int(i) for i in indices), dtype=np.uint64, count=len(indices))
     keys = mix(mix(dl.seed, dl.epoch), numbers)
-    if len(numbers) > 1 and len(np.unique(numbers)) < len(numbers):  # who comes twice is drawn anew each time
+    in_order = np.sort(numbers)
+    if (in_order[1:] == in_order[:-1]).any():  # who comes twice is drawn anew each time
         seen: dict[int, int] = {}
         repeats = np.empty(len(numbers), dtype=np.uint64)
         for position, number in enumerate(numbers.tolist()):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from vivace.core.image import PILBase
+from vivace.core.array_backed import ArrayBacked
 
 __all__ = ["fit", "fitted_size", "resize_box"]
 
@@ -42,10 +42,13 @@ def fit(image: Any, size: tuple[int, int], resample: int) -> Any:
         return image
     if resample != BILINEAR or image.mode != "RGB":
         return resize_box(image, size, resample, (0.0, 0.0, float(image.size[0]), float(image.size[1])))
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    resized = F.interpolate(pixels, size[::-1], mode="bilinear", antialias=True)
-    made = Image.fromarray(resized[0].permute(1, 2, 0).contiguous().numpy())
-    return type(image)._of(made) if isinstance(image, PILBase) else made
+    is_backed = isinstance(image, ArrayBacked)
+    pixels = image.backing if is_backed and image.backing is not None else np.array(image)
+    # so torch sees that the colours of a pixel lie together, and leaves them there
+    batch = torch.from_numpy(pixels).as_strided((1, 3, *pixels.shape[:2]), (pixels.size, 1, pixels.strides[0], 3))
+    resized = F.interpolate(batch, size[::-1], mode="bilinear", antialias=True)
+    made = resized[0].permute(1, 2, 0).contiguous().numpy()
+    return (type(image) if is_backed else ArrayBacked).around(made)
 
 
 def resize_box(image: Any, size: tuple[int, int], resample: int, box: tuple[float, float, float, float]) -> Any:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from .one_core import one_core_each
+
 __all__ = ["for_rows"]
 
 # What a few images and their grids may take to stay in a core's cache from one operation to the next.
@@ -58,19 +60,8 @@ def _slices(images: Tensor, n: int, n_threads: int) -> list[slice]:
 
 
 def _pool(n_threads: int) -> ThreadPoolExecutor:
-    """A pool of threads in which torch's operations are not split any further."""
     with _lock:
         key = (os.getpid(), n_threads)
         if key not in _pools:
-            pool = ThreadPoolExecutor(n_threads, thread_name_prefix="vivace-augment")
-            barrier = threading.Barrier(n_threads)
-            list(pool.map(lambda _: _use_one_core(barrier), range(n_threads)))
-            torch.set_num_threads(n_threads)  # that was also the setting for threads to come: put it back
-            _pools[key] = pool
+            _pools[key] = one_core_each(n_threads, "vivace-rows")
         return _pools[key]
-
-
-def _use_one_core(barrier: threading.Barrier) -> None:
-    barrier.wait()  # so that each thread gets one of these calls
-    torch.get_num_threads()  # a thread takes over the general setting once, when it first asks
-    torch.set_num_threads(1)
