@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from .one_core import one_core_each
+from .own_cores import threads_with_cores
 
 __all__ = ["for_rows"]
 
@@ -63,5 +63,5 @@ def _pool(n_threads: int) -> ThreadPoolExecutor:
     with _lock:
         key = (os.getpid(), n_threads)
         if key not in _pools:
-            _pools[key] = one_core_each(n_threads, "vivace-rows")
+            _pools[key] = threads_with_cores(n_threads, "vivace-rows")
         return _pools[key]

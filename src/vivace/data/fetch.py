@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from vivace.core.one_core import one_core_each
+from vivace.core.own_cores import threads_with_cores
 from vivace.core.types import TensorBase, is_sample, plain_tensor
 
 from .rows import PictureRows
@@ -181,7 +181,7 @@ class ThreadPool:
 
     def __init__(self, n_workers: int) -> None:
         self.n_workers, self._process = n_workers, os.getpid()
-        self._executor = one_core_each(n_workers, "vivace-loader", _give_way)
+        self._executor = threads_with_cores(n_workers, "vivace-loader", _give_way)
 
     def has(self, n_workers: int) -> bool:
         """Whether there are so many threads, in this process: they do not survive a fork."""

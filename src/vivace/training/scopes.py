@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .ahead import evaluated_ahead
 from .callback import Callback
 
 if TYPE_CHECKING:
@@ -66,21 +67,9 @@ def batches_of(learn: Learner) -> Iterator[Iterator[Any]]:
     batches = iter(learn.dl)  # starts workers
     learn.data_wait += time.perf_counter() - started
     try:
-        yield _timed(learn, batches)
+        with evaluated_ahead(learn, batches) as evaluated:
+            yield evaluated
     finally:
         close = getattr(batches, "close", None)
         if close is not None:
             close()
-
-
-def _timed(learn: Learner, batches: Iterator[Any]) -> Iterator[Any]:
-    clock = time.perf_counter
-    while True:
-        started = clock()
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        finally:
-            learn.data_wait += clock() - started
-        yield batch

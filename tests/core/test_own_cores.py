@@ -6,7 +6,7 @@ import threading
 
 import torch
 
-from vivace.core.one_core import one_core_each
+from vivace.core.own_cores import threads_with_cores
 
 
 def number_in_new_thread() -> int:
@@ -17,10 +17,10 @@ def number_in_new_thread() -> int:
     return found[0]
 
 
-def test_only_these_threads_use_one_core():
+def test_only_these_threads_use_own_cores():
     before, in_others = torch.get_num_threads(), number_in_new_thread()
     begun: list[str] = []
-    with one_core_each(3, "mine", lambda: begun.append(threading.current_thread().name)) as pool:
+    with threads_with_cores(3, "mine", lambda: begun.append(threading.current_thread().name)) as pool:
         assert set(pool.map(lambda _: torch.get_num_threads(), range(12))) == {1}
     assert len(begun) == 3 and all(name.startswith("mine") for name in begun)
     assert torch.get_num_threads() == before

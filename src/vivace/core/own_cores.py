@@ -1,4 +1,4 @@
-"""Threads in which torch does not split operations any further: they share the cores by themselves."""
+"""Threads that compute on a few cores each, instead of all of them on all cores."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-__all__ = ["one_core_each"]
+__all__ = ["threads_with_cores"]
 
 
-def one_core_each(n_threads: int, name: str, begin: Callable[[], None] | None = None) -> ThreadPoolExecutor:
-    """Return a pool of threads, all started, each of which computes on one core.
+def threads_with_cores(
+    n_threads: int, name: str, begin: Callable[[], None] | None = None, n_cores: int = 1
+) -> ThreadPoolExecutor:
+    """Return a pool of threads, all started, in each of which torch splits an operation among `n_cores` cores.
 
     By default torch splits an operation of any thread among as many helpers as there are cores. With several such
     threads the parts wait for each other, and helpers that wait keep a core busy.
@@ -21,17 +23,18 @@ def one_core_each(n_threads: int, name: str, begin: Callable[[], None] | None = 
         n_threads: how many.
         name: how the threads' names begin.
         begin: called in each of them first.
+        n_cores: 1: nothing is split.
     """
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix=name, initializer=begin)
     barrier = threading.Barrier(n_threads)
 
-    def use_one_core(_: int) -> int:
+    def set_cores(_: int) -> int:
         general = torch.get_num_threads()  # a thread takes over the general setting once, when it first asks
         barrier.wait()  # so that all have asked, and each thread gets one of these calls
-        torch.set_num_threads(1)
+        torch.set_num_threads(n_cores)
         return general
 
-    general = max(pool.map(use_one_core, range(n_threads)))
+    general = max(pool.map(set_cores, range(n_threads)))
     # That was also the general setting, for threads to come. Whatever puts it back sets it for its own thread as well:
     # a thread that ends.
     putting_back = threading.Thread(target=torch.set_num_threads, args=(general,))
