@@ -50,6 +50,12 @@ def test_the_bytes_are_those_of_pillow_at_every_scale(width, height, quality, su
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("size", [(200, 150), (67, 50), (75, 100), (0, 0), (1, 1)])
+def test_only_a_size_that_the_file_has_is_decoded(size):
+    found = decode_jpeg(jpeg_file(200, 150), size)
+    assert (found is not None) == (size == (200, 150))
+
+
 def test_opening_decodes_so_and_gives_what_pillow_gives(monkeypatch):
     content = jpeg_file(200, 150, quality=90)
     asked = []

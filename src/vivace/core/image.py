@@ -8,11 +8,11 @@ import threading
 import warnings
 from collections.abc import Callable
 from struct import error as struct_error
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from .array_backed import ArrayBacked
@@ -20,6 +20,9 @@ from .errors import ArgumentTypeError, DataError
 from .jpeg import decode_jpeg
 from .picture_cache import PictureCache, PictureKey
 from .types import TensorImage, TensorImageBase, TensorImageBW, TensorMask
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
 
 __all__ = [
     "PILBase",

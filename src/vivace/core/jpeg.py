@@ -13,6 +13,8 @@ from .array_backed import Pixels
 
 __all__ = ["decode_jpeg"]
 
+_PARTS = (1, 2, 4, 8)
+
 
 @cache
 def _decoder() -> ModuleType | None:
@@ -37,6 +39,9 @@ def decode_jpeg(content: bytes, size: tuple[int, int]) -> Pixels | None:
     if decoder is None:
         return None
     try:
+        height, width = decoder.decode_jpeg_header(content)[:2]
+        if not any((-(-width // part), -(-height // part)) == size for part in _PARTS):
+            return None  # not what Pillow read in the file: no memory is taken for that
         pixels: Pixels = decoder.decode_jpeg(content, min_width=size[0], min_height=size[1])
     except (ValueError, OverflowError):
         return None

@@ -139,10 +139,10 @@ class TfmdLists(Subsets):
 
     def _make(self, index: int) -> Any:
         self._rows = rows_of(self.items, self._rows)
-        begin = 0
+        transforms = self.tfms.fs
         if self.for_prediction and not isinstance(self._rows, Table):
-            begin = first_for_prediction(self.tfms.fs, item_at(self.items, index), self.item_type)
-        return make_value(self._rows, index, self.tfms.fs[begin:], self.split_idx)
+            transforms = transforms[first_for_prediction(transforms, item_at(self.items, index), self.item_type) :]
+        return make_value(self._rows, index, transforms, self.split_idx)
 
     def decode(self, value: Any) -> Any:
         """Undo the transforms as far as they can be undone."""
