@@ -5,15 +5,19 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import warnings
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from vivace.core.array_backed import ArrayBacked
+from vivace.core.errors import ArgumentError
 from vivace.core.image import PILImage
+from vivace.core.types import TensorImage
 
 
 def pixels(height: int = 30, width: int = 40) -> np.ndarray:
@@ -116,14 +120,32 @@ def test_twins_of_a_picture_in_pillows_memory_are_independent_too():
     assert (twin.getpixel((0, 0)), image.getpixel((0, 0))) == ((1, 1, 1), (2, 2, 2))
 
 
-def test_an_array_of_it_is_read_only_and_outlives_it():
+def test_arrays_and_tensors_made_of_it_are_their_own():
     image = PILImage.around(pixels())
+    twin = image.twin()
     view = np.asarray(image)
-    assert not view.flags.writeable
-    image.putpixel((0, 0), (0, 0, 0))
-    del image
-    assert np.array_equal(view, pixels())
-    assert np.array(PILImage.around(pixels())).flags.writeable
+    assert not view.flags.writeable  # as of any picture of Pillow
+    with warnings.catch_warnings(action="ignore"):  # PyTorch warns, and writes
+        torch.from_numpy(view).zero_()
+        torch.as_tensor(np.asarray(image)).zero_()
+        TensorImage(image).zero_()
+    image.to_array()[:] = 0
+    np.array(image)[:] = 0
+    assert np.array_equal(np.asarray(image), pixels()) and np.array_equal(np.asarray(twin), pixels())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [pixels()[..., :2], pixels()[0], pixels().astype(float), pixels()[:, ::2], pixels().transpose(1, 0, 2)],
+    ids=["two channels", "a row", "floats", "steps", "transposed"],
+)
+def test_only_contiguous_bytes_of_colours_are_taken(wrong):
+    with pytest.raises(ArgumentError, match=r"bytes \(height, width, 3\)"):
+        PILImage.around(wrong)
+
+
+def test_what_a_transform_makes_of_it_becomes_the_class_again():
+    assert type(PILImage.from_pixels(ArrayBacked.around(pixels()))) is PILImage
 
 
 def test_a_closed_picture_says_so():

@@ -123,3 +123,39 @@ def test_kept_samples_of_an_own_data_set_are_not_changed_by_batch_transforms():
     images, _ = next(iter(dl))
     assert not images.any()
     assert all(torch.equal(kept[i], picture(i)) for i in range(4))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda x: TensorImage(x.to(torch.bfloat16)), lambda x: TensorImage(x.float().requires_grad_())],
+    ids=["bfloat16", "gradient"],
+)
+def test_other_pictures_go_the_usual_way(make):
+    class Pictures:
+        prefers_threads = True
+
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, i):
+            return make(picture(i)), i
+
+    images, _ = next(iter(DataLoader(Pictures(), bs=4, num_workers=2, fetch="threads")))
+    assert torch.equal(images.float(), torch.stack([make(picture(i)).float() for i in range(4)]))
+
+
+def test_what_is_done_to_samples_before_the_batch_sees_ordinary_ones():
+    class Pictures:
+        prefers_threads = True
+
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, i):
+            return picture(i), i
+
+    seen = []
+    options = {"bs": 4, "num_workers": 2, "fetch": "threads"}
+    next(iter(DataLoader(Pictures(), **options, before_batch=lambda samples: seen.extend(samples) or samples)))
+    next(iter(DataLoader(Pictures(), **options, create_batch=lambda samples: seen.extend(samples) or samples)))
+    assert len(seen) == 8 and not any(x.__dict__ for x, _ in seen)

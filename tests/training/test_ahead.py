@@ -89,7 +89,7 @@ def test_predictions_and_metrics_are_those_of_one_batch_after_the_other(monkeypa
     assert learn.validate()[0] == pytest.approx(losses.mean().item(), rel=1e-6)
 
 
-def test_events_come_in_their_order_with_their_batch():
+def test_a_callback_of_ones_own_sees_one_batch_after_the_other(monkeypatch):
     class Notes(Callback):
         def __init__(self):
             self.seen = []
@@ -100,8 +100,9 @@ def test_events_come_in_their_order_with_their_batch():
         def after_batch(self):
             self.seen.append(("batch", self.iter, len(self.pred)))
 
-    notes = Notes()
+    notes, threads = Notes(), Threads(monkeypatch)
     learner(n=70).get_preds(cbs=notes)
+    assert not threads.is_beside
     sizes = [16, 16, 16, 16, 6]
     assert notes.seen == [(event, i, n) for i, n in enumerate(sizes) for event in ("pred", "batch")]
 
@@ -132,14 +133,21 @@ def with_hook(model):
     return model
 
 
+def with_patched_layer(model):
+    usual = model[2].forward
+    model[2].forward = lambda x: usual(x)
+    return model
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         lambda m: nn.Sequential(OwnLayer(), *m),
         lambda m: nn.Sequential(Resettable(), *m),
         with_hook,
+        with_patched_layer,
     ],
-    ids=["a class of one's own", "keeps a state", "a hook"],
+    ids=["a class of one's own", "keeps a state", "a hook", "another forward"],
 )
 def test_what_may_keep_something_between_calls_runs_in_order(monkeypatch, changed):
     learn, threads = learner(model=changed(network())), Threads(monkeypatch)
@@ -196,6 +204,99 @@ def test_leaving_early_leaves_nothing_behind():
     assert torch.equal(learn.get_preds(act=lambda x: x)[0][:80], one_by_one(learn)[:80])
 
 
+@pytest.mark.parametrize(
+    "mode",
+    [lambda: torch.autocast("cpu", dtype=torch.bfloat16), lambda: torch.device("cpu")],
+    ids=["autocast", "device"],
+)
+def test_what_holds_for_this_thread_only_holds_for_the_model(monkeypatch, mode):
+    learn, threads = learner(), Threads(monkeypatch)
+    with mode():
+        learn.get_preds()
+    assert not threads.is_beside
+
+
+def test_callbacks_made_of_functions_are_heeded(monkeypatch):
+    learn, threads, seen = learner(), Threads(monkeypatch), []
+    learn.get_preds(cbs=Callback(after_batch=lambda cb: seen.append(cb.learn.iter)))
+    assert not threads.is_beside and seen == list(range(6))
+
+
+def test_it_can_be_switched_off(monkeypatch):
+    learn, threads = learner(), Threads(monkeypatch)
+    learn.runtime.evaluates_ahead = False
+    learn.get_preds()
+    assert not threads.is_beside
+
+
+def test_a_foreign_loader_may_use_its_memory_again(monkeypatch):
+    memory = torch.zeros(16, 3, 20, 24)
+
+    class OneMemory:
+        dataset = range(64)
+
+        def __len__(self):
+            return 4
+
+        def __iter__(self):
+            for i in range(4):
+                yield memory.fill_(i), torch.zeros(16, dtype=torch.int64)
+
+    learn, threads = learner(), Threads(monkeypatch)
+    preds, _ = learn.get_preds(dl=OneMemory(), act=lambda x: x)
+    assert not threads.is_beside
+    assert not torch.allclose(preds[0], preds[-1])
+
+
+class TakesList(nn.Module):
+    """Of a list of pictures, the mean; as if a library had it."""
+
+    __module__ = "timm.tests"
+    n_calls = 0
+
+    def __init__(self):
+        super().__init__()
+        self.body = network()
+
+    def forward(self, pictures):
+        type(self).n_calls += 1
+        return self.body(torch.stack(pictures).mean(0))
+
+
+def test_inputs_other_than_tensors_are_computed_once():
+    class Lists:
+        def __len__(self):
+            return 64
+
+        def __getitem__(self, i):
+            return [torch.rand(3, 20, 24), torch.rand(3, 20, 24)], 0
+
+    learn = learner(model=TakesList())
+    learn.get_preds(dl=DataLoader(Lists(), bs=16, num_workers=0))
+    assert TakesList.n_calls == 4
+
+
+def test_predictions_in_the_middle_of_a_validation_leave_it_as_it_was():
+    class Nested(Callback):
+        def after_batch(self):
+            if self.iter == 1:
+                with self.learn.removed_cbs(self):
+                    inner.append(self.learn.get_preds(act=lambda x: x)[0])
+
+    inner: list[torch.Tensor] = []
+    learn = learner()
+    expected = learn.validate()[0]
+    assert learn.validate(cbs=Nested())[0] == pytest.approx(expected, rel=1e-5)
+    assert torch.allclose(inner[0], one_by_one(learn), rtol=1e-5)
+    assert not any("forward" in m.__dict__ for m in learn.model.modules())
+
+
+def test_a_model_made_in_inference_mode_predicts():
+    with torch.inference_mode():
+        model = network()
+    assert len(learner(model=model).get_preds()[0]) == 83
+
+
 def test_one_core_evaluates_in_this_thread(monkeypatch):
     torch.set_num_threads(1)
     learn, threads = learner(), Threads(monkeypatch)
@@ -233,20 +334,9 @@ def test_packed_convolutions_give_the_same_for_every_batch():
         with packed_convolutions(model):
             assert "forward" in model[0].__dict__
             found = [model(x) for x in batches]
-            assert model[0].forward.ready is not None
+            assert model[0].forward.packed is not None
     assert "forward" not in model[0].__dict__
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
-
-
-def test_weights_that_change_meanwhile_are_packed_anew():
-    layer = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
-    model = nn.Sequential(layer)
-    with torch.no_grad(), packed_convolutions(model):
-        for _ in range(3):
-            model(batch())
-        layer.weight.mul_(2)
-        assert torch.equal(model(batch()), nn.Conv2d.forward(layer, batch()))
-        assert torch.equal(model(batch()), nn.Conv2d.forward(layer, batch()))
 
 
 def test_a_copy_made_meanwhile_is_an_ordinary_model():

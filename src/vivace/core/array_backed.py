@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from .errors import ArgumentError
+
 __all__ = ["ArrayBacked", "Pixels"]
 
 Pixels = npt.NDArray[np.uint8]
@@ -20,8 +22,8 @@ Pixels = npt.NDArray[np.uint8]
 class ArrayBacked(Image.Image):
     """A Pillow image that may begin as bytes `(height, width, 3)`; Pillow's methods work on it as on any other.
 
-    The first of them copies the bytes to Pillow's memory and lets go of the array, which is never written to: several
-    images may share it.
+    A method that needs Pillow's memory copies the bytes there first and lets go of the array. Only `backing` gives the
+    array itself, so several images may share it.
     """
 
     _pixels: Pixels | None = None  # what `backing` returns
@@ -33,7 +35,12 @@ class ArrayBacked(Image.Image):
         Args:
             pixels: contiguous bytes.
             info: what Pillow keeps there: colour profile, EXIF, resolution.
+
+        Raises:
+            ArgumentError: the array is something else.
         """
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or not pixels.flags.c_contiguous:
+            raise ArgumentError(f"Contiguous bytes (height, width, 3) are needed, not {pixels.dtype} {pixels.shape}.")
         image = cls.__new__(cls)
         Image.Image.__init__(image)
         image._pixels, image._mode = pixels, "RGB"
@@ -58,22 +65,24 @@ class ArrayBacked(Image.Image):
     @property
     def im(self) -> Any:
         """Pillow's memory."""
-        if self._pixels is not None:
-            self._move_to_pillow(self._pixels)
+        pixels = self._pixels
+        if pixels is not None:
+            self._move_to_pillow(pixels)
         return super().im
 
     @im.setter
     def im(self, im: Any) -> None:
+        self._im = im  # first: another thread may be asking
         self._pixels = None
-        self._im = im
 
     def _move_to_pillow(self, pixels: Pixels) -> None:
         self.im = Image.frombuffer("RGB", self.size, pixels, "raw", "RGB", 0, 1).im
 
     def load(self) -> Any:
         """Have the pixels in Pillow's memory, and return Pillow's access to them."""
-        if self._pixels is not None:
-            self._move_to_pillow(self._pixels)
+        pixels = self._pixels
+        if pixels is not None:
+            self._move_to_pillow(pixels)
         return super().load()
 
     def close(self) -> None:
@@ -83,8 +92,9 @@ class ArrayBacked(Image.Image):
 
     def twin(self) -> Self:
         """Return another image of the same bytes; drawing on one of them does not change the other."""
-        if self._pixels is not None:
-            return self.around(self._pixels, dict(self.info))
+        pixels = self._pixels
+        if pixels is not None:
+            return self.around(pixels, dict(self.info))
         self.readonly = 1  # Pillow copies before it changes such pixels
         other = self._new(self.im)
         other.readonly = 1
@@ -92,15 +102,22 @@ class ArrayBacked(Image.Image):
 
     def crop(self, box: tuple[float, float, float, float] | None = None) -> Self:
         """Return the part in the box (left, top, right, bottom)."""
-        if self._pixels is not None and box is not None:
+        pixels = self._pixels
+        if pixels is not None and box is not None:
             left, top, right, bottom = (round(side) for side in box)
             if 0 <= left < right <= self.size[0] and 0 <= top < bottom <= self.size[1]:
-                return self.around(self._pixels[top:bottom, left:right].copy(), dict(self.info))
+                return self.around(pixels[top:bottom, left:right].copy(), dict(self.info))
         return super().crop(box)  # type: ignore[return-value]
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
-        if self._pixels is None:
+        pixels = self._pixels
+        if pixels is None:
             return super().__array_interface__
-        read_only = self._pixels.data.toreadonly()  # the array made from it keeps the bytes alive
-        return {"shape": self._pixels.shape, "typestr": "|u1", "version": 3, "data": read_only}
+        # a copy: PyTorch writes to arrays that are marked as read-only, too
+        return {"shape": pixels.shape, "typestr": "|u1", "version": 3, "data": pixels.tobytes()}
+
+    def to_array(self) -> npt.NDArray[Any]:
+        """Return the values as an array of one's own, `(height, width[, channels])`."""
+        pixels = self._pixels
+        return np.array(self) if pixels is None else pixels.copy()

@@ -94,7 +94,7 @@ class PILBase(ArrayBacked):
         """Return an array or a plain Pillow image as such a picture; anything else as it is."""
         if isinstance(value, np.ndarray) and value.ndim in (2, 3) and value.dtype != object:
             return cls._of(_from_array(value))
-        return cls._of(value) if type(value) is Image.Image else value
+        return cls._of(value) if type(value) in (Image.Image, ArrayBacked) else value
 
     def transform(self, *args: Any, **kwargs: Any) -> Self:
         """Pillow's `transform`, which alone does not make its result with `_new`."""

@@ -10,6 +10,8 @@ import torch
 
 __all__ = ["threads_with_cores"]
 
+_lock = threading.Lock()
+
 
 def threads_with_cores(
     n_threads: int, name: str, begin: Callable[[], None] | None = None, n_cores: int = 1
@@ -24,20 +26,29 @@ def threads_with_cores(
         name: how the threads' names begin.
         begin: called in each of them first.
         n_cores: 1: nothing is split.
+
+    Raises:
+        RuntimeError: a thread cannot be started.
     """
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix=name, initializer=begin)
-    barrier = threading.Barrier(n_threads)
+    with _lock:  # the general setting is changed for a moment
+        pool = ThreadPoolExecutor(n_threads, thread_name_prefix=name, initializer=begin)
+        barrier = threading.Barrier(n_threads)
 
-    def set_cores(_: int) -> int:
-        general = torch.get_num_threads()  # a thread takes over the general setting once, when it first asks
-        barrier.wait()  # so that all have asked, and each thread gets one of these calls
-        torch.set_num_threads(n_cores)
-        return general
+        def set_cores() -> int:
+            general = torch.get_num_threads()  # a thread takes over the general setting once, when it first asks
+            barrier.wait()  # so that all have asked, and each thread gets one of these calls
+            torch.set_num_threads(n_cores)
+            return general
 
-    general = max(pool.map(set_cores, range(n_threads)))
-    # That was also the general setting, for threads to come. Whatever puts it back sets it for its own thread as well:
-    # a thread that ends.
-    putting_back = threading.Thread(target=torch.set_num_threads, args=(general,))
-    putting_back.start()
-    putting_back.join()
-    return pool
+        try:
+            general = max([done.result() for done in [pool.submit(set_cores) for _ in range(n_threads)]])
+        except BaseException:  # one cannot be started: the others need not wait for it
+            barrier.abort()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        # Now it is the general setting, for threads to come. Whatever puts that back sets it for its own thread as
+        # well: a thread that ends.
+        putting_back = threading.Thread(target=torch.set_num_threads, args=(general,))
+        putting_back.start()
+        putting_back.join()
+        return pool

@@ -153,8 +153,9 @@ def _shared(picture: Image.Image) -> Image.Image:
 
 
 def _bytes_in_memory(picture: Image.Image) -> int:
-    if isinstance(picture, ArrayBacked) and picture.backing is not None:
-        return picture.backing.nbytes
+    backing = picture.backing if isinstance(picture, ArrayBacked) else None
+    if backing is not None:
+        return backing.nbytes
     return picture.width * picture.height * (1 if picture.mode in ("L", "P", "1") else 4)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,19 +141,23 @@ def fetch_here(jobs: Iterator[Job], load: Load, assemble: Assemble) -> Iterator[
 class _SharedJob:
     """One batch that several threads fill; the last one to finish assembles it."""
 
-    def __init__(self, job: Job, load: Load, assemble: Assemble, n_shares: int) -> None:
+    def __init__(self, job: Job, load: Load, assemble: Assemble, n_shares: int, in_rows: bool) -> None:
         self.job, self.load, self.assemble = job, load, assemble
         self.samples: list[Any] = [None] * len(job.indices)
-        self.rows = PictureRows(len(job.indices))
+        self.rows = PictureRows(len(job.indices)) if in_rows else None
         self.n_left, self.n_shares, self.lock = n_shares, n_shares, threading.Lock()
         self.positions = iter(range(len(self.samples)))  # each thread takes the next, so that they end together
         self.done: Future[Fetched] = Future()
 
+    def _load_to(self, position: int, index: Any, key: int) -> Any:
+        sample = self.load(index, key)
+        return sample if self.rows is None else self.rows.put(position, sample)
+
     def work(self) -> None:
         for position in self.positions:
             if not self.done.cancelled():  # nobody wants the batch any more: leave the rest
-                sample = _attempt(self.load, self.job.indices[position], int(self.job.keys[position]))
-                self.samples[position] = self.rows.put(position, sample)
+                load = partial(self._load_to, position)
+                self.samples[position] = _attempt(load, self.job.indices[position], int(self.job.keys[position]))
         with self.lock:
             self.n_left -= 1
             if self.n_left:
@@ -187,12 +192,18 @@ class ThreadPool:
         """Whether there are so many threads, in this process: they do not survive a fork."""
         return self.n_workers == n_workers and self._process == os.getpid()
 
-    def fetch(self, jobs: Iterator[Job], load: Load, assemble: Assemble, n_ahead: int) -> Iterator[Fetched]:
-        """Make the batches of these jobs, `n_ahead` before they are needed; order as given."""
+    def fetch(
+        self, jobs: Iterator[Job], load: Load, assemble: Assemble, n_ahead: int, in_rows: bool = False
+    ) -> Iterator[Fetched]:
+        """Make the batches of these jobs, `n_ahead` before they are needed; order as given.
+
+        With `in_rows` pictures go to where the batch will be; `assemble` must then collate the samples as they are.
+        """
         waiting: deque[tuple[_SharedJob, list[Future[None]]]] = deque()
 
         def submit(job: Job) -> None:
-            shared = _SharedJob(job, load, assemble, min(self.n_workers, max(len(job.indices), 1)))
+            n_shares = min(self.n_workers, max(len(job.indices), 1))
+            shared = _SharedJob(job, load, assemble, n_shares, in_rows)
             waiting.append((shared, [self._executor.submit(shared.work) for _ in range(shared.n_shares)]))
 
         try:

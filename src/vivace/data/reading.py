@@ -61,7 +61,7 @@ def _fetch(dl: DataLoader, how: str, n_workers: int) -> Iterator[Fetched]:
         return dl._pool.fetch(_jobs(dl))
     load, assemble = partial(load_sample, dl), partial(_assemble, dl)
     if how == "threads":
-        return _threads(dl, n_workers).fetch(_jobs(dl), load, assemble, dl.prefetch)
+        return _threads(dl, n_workers).fetch(_jobs(dl), load, assemble, dl.prefetch, _collates_as_they_are(dl))
     return fetch_here(_jobs(dl), load, assemble)
 
 
@@ -90,9 +90,14 @@ def fetch_first(dl: DataLoader) -> Iterator[Fetched]:
     prepare(dl, how, n_workers)
     jobs = itertools.islice(_jobs(dl), 1) if dl.on_error == "raise" else _jobs(dl)
     load, assemble = partial(load_sample, dl), partial(_assemble, dl)
-    return (
-        _threads(dl, n_workers).fetch(jobs, load, assemble, 0) if how == "threads" else fetch_here(jobs, load, assemble)
-    )
+    if how == "threads":
+        return _threads(dl, n_workers).fetch(jobs, load, assemble, 0, _collates_as_they_are(dl))
+    return fetch_here(jobs, load, assemble)
+
+
+def _collates_as_they_are(dl: DataLoader) -> bool:
+    """Whether samples become a batch as `collate` makes it, and nobody sees them before."""
+    return not len(dl.before_batch) and not overrides(dl, "create_batch") and not overrides(dl, "do_batch")
 
 
 def _threads(dl: DataLoader, n_workers: int) -> ThreadPool:

@@ -41,8 +41,8 @@ class PictureRows:
             if rows is None:
                 # numpy's memory is used again at once; torch asks for aligned memory, which older C libraries do not
                 # find again among what was freed until some batches later
-                rows = self._rows[part] = torch.from_numpy(np.empty((self.n, *pixels.shape), pixels.numpy().dtype))
-        if rows.shape[1:] != pixels.shape or rows.dtype != pixels.dtype:
+                rows = self._rows[part] = torch.from_numpy(np.empty((self.n, *pixels.shape), np.uint8))
+        if rows.shape[1:] != pixels.shape:
             return picture  # of another size: collating says so
         rows[position].copy_(pixels)
         placed = retype(rows[position].permute(2, 0, 1), picture)
@@ -51,8 +51,13 @@ class PictureRows:
 
 
 def _is_rows(part: Any) -> bool:
+    """Whether it is a picture of bytes whose colours lie together."""
     return (
-        isinstance(part, TensorImageBase) and part.ndim == 3 and not part.is_contiguous() and part.device.type == "cpu"
+        isinstance(part, TensorImageBase)
+        and part.ndim == 3
+        and part.dtype is torch.uint8
+        and part.is_cpu
+        and not part.is_contiguous()
     )
 
 

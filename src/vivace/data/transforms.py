@@ -30,7 +30,7 @@ class ToTensor(Transform):
 
     def encodes(self, x: PILBase) -> TensorImageBase:
         # pixels come as (height, width, channels); the permuted view keeps that layout, which collating copies fast
-        pixels = torch.from_numpy(np.array(x))
+        pixels = torch.from_numpy(x.to_array())
         if pixels.ndim == 3:
             pixels = pixels.permute(2, 0, 1)
         elif not issubclass(x.tensor_type, TensorMask):

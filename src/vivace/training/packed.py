@@ -24,10 +24,10 @@ _LEAST_SAMPLES = 16
 
 @contextmanager
 def packed_convolutions(model: nn.Module) -> Iterator[None]:
-    """While this lasts, gradients must be off; the weights of `model` may change, but then nothing is won.
+    """While this lasts, the weights of `model` must not change.
 
     Args:
-        model: on the CPU. Only plain `nn.Conv2d` layers without groups take part.
+        model: on the CPU. Only plain `nn.Conv2d` layers without groups take part, where gradients are off.
     """
     convolutions = [m for m in model.modules() if type(m) is nn.Conv2d] if _has_kernels() else []
     layers = [layer for layer in convolutions if _can_be_packed(layer)]
@@ -63,35 +63,31 @@ def _can_be_packed(layer: nn.Conv2d) -> bool:
 
 
 class _Packed:
-    """What a layer calls instead of its `forward`: from the second batch of a size on, with weights in order."""
+    """What a layer calls instead of its `forward`: from the second batch of a shape on, with its weights in order.
+
+    Args:
+        layer: the layer.
+    """
 
     def __init__(self, layer: nn.Conv2d) -> None:
         self.layer = layer
-        self.seen: tuple[Any, ...] = ()
-        self.ready: tuple[tuple[Any, ...], Tensor] | None = None
-        self.places = (list(layer.padding), list(layer.stride), list(layer.dilation), layer.groups)
+        self.geometry = (list(layer.padding), list(layer.stride), list(layer.dilation), layer.groups)
+        self.last_shape: torch.Size | None = None
+        self.packed: tuple[torch.Size, Tensor] | None = None  # the weights in order, and the shape that it is for
 
     def __call__(self, x: Tensor) -> Tensor:
-        layer = self.layer
-        fits = (
-            x.shape[0] >= _LEAST_SAMPLES
-            and x.ndim == 4
-            and x.dtype is torch.float32
-            and x.is_contiguous(memory_format=torch.channels_last)
-            and not torch.is_grad_enabled()
-            and not torch.is_autocast_enabled("cpu")
-        )
-        if not fits:
-            return nn.Conv2d.forward(layer, x)
-        ready, size = self.ready, (x.shape[1:], layer.weight._version, layer.weight.data_ptr())
-        if ready is None or ready[0] != size:
-            if self.seen != size:  # it may be the only batch
-                self.seen = size
-                return nn.Conv2d.forward(layer, x)
-            weight = torch.ops.mkldnn._reorder_convolution_weight(layer.weight.detach(), *self.places, list(x.shape))
-            self.ready = ready = (size, weight)
+        if not _is_for_kernel(x):
+            return nn.Conv2d.forward(self.layer, x)
+        packed, shape = self.packed, x.shape[1:]
+        if packed is None or packed[0] != shape:
+            if self.last_shape != shape:  # it may be the only batch
+                self.last_shape = shape
+                return nn.Conv2d.forward(self.layer, x)
+            weight = self.layer.weight.detach()
+            ordered = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.geometry, list(x.shape))
+            self.packed = packed = (shape, ordered)
         return torch.ops.mkldnn._convolution_pointwise(  # type: ignore[no-any-return]
-            x, ready[1], layer.bias, *self.places, "none", [], ""
+            x, packed[1], self.layer.bias, *self.geometry, "none", [], ""
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -100,3 +96,14 @@ class _Packed:
 
     def __reduce__(self) -> Any:
         return MethodType, (nn.Conv2d.forward, self.layer)
+
+
+def _is_for_kernel(x: Tensor) -> bool:
+    return (
+        x.ndim == 4
+        and x.shape[0] >= _LEAST_SAMPLES
+        and x.dtype is torch.float32
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+    )

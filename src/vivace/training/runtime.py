@@ -33,10 +33,12 @@ class Runtime:
         channels_last: keep the weights of 2d convolutions in the memory layout that is fastest for them, in which
             the batches of pictures come, too.
         compile_options: the arguments of `torch.compile`; None: the model runs as it is.
+        evaluates_ahead: on the CPU, where nothing but the time can change, let the model compute two batches of a
+            validation at once. That takes the memory of two.
     """
 
     def __init__(self, device: torch.device, amp_dtype: torch.dtype | None = None) -> None:
-        self.device, self.channels_last = torch.device(device), True
+        self.device, self.channels_last, self.evaluates_ahead = torch.device(device), True, True
         self.compile_options: dict[str, Any] | None = None
         self._forward: Callable[..., Any] | None = None
         self._forward_of: tuple[Any, ...] = ()

@@ -43,7 +43,8 @@ def fit(image: Any, size: tuple[int, int], resample: int) -> Any:
     if resample != BILINEAR or image.mode != "RGB":
         return resize_box(image, size, resample, (0.0, 0.0, float(image.size[0]), float(image.size[1])))
     is_backed = isinstance(image, ArrayBacked)
-    pixels = image.backing if is_backed and image.backing is not None else np.array(image)
+    backing = image.backing if is_backed else None
+    pixels = np.array(image) if backing is None else backing
     # so torch sees that the colours of a pixel lie together, and leaves them there
     batch = torch.from_numpy(pixels).as_strided((1, 3, *pixels.shape[:2]), (pixels.size, 1, pixels.strides[0], 3))
     resized = F.interpolate(batch, size[::-1], mode="bilinear", antialias=True)
