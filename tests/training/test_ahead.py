@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from vivace.core import own_cores
 from vivace.core.errors import ItemError
 from vivace.core.vision_shim import import_timm
 from vivace.data.loader import DataLoader
 from vivace.data.loaders import DataLoaders
 from vivace.nn.layers import LinBnDrop
-from vivace.training import ahead
 from vivace.training.callback import Callback, Cancel
 from vivace.training.learner import Learner
 from vivace.training.losses import CrossEntropyLossFlat
@@ -370,6 +370,6 @@ def test_without_the_kernels_nothing_is_packed(monkeypatch):
 def test_pools_are_made_once():
     learn = learner()
     learn.get_preds()
-    made = dict(ahead._pools)
+    made = dict(own_cores._shared)
     learn.get_preds()
-    assert made and ahead._pools == made
+    assert made and own_cores._shared == made

@@ -226,7 +226,7 @@ def test_gradients_reach_the_images() -> None:
 
 
 def test_an_error_in_a_thread_reaches_the_caller() -> None:
-    from vivace.core.rows import for_rows
+    from vivace.vision.augment.rows import for_rows
 
     def fail(rows: slice) -> None:
         raise RuntimeError(f"at {rows.start}")

@@ -6,7 +6,7 @@ long as decoding a photo, and held Python's lock meanwhile.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from PIL import Image
 
 from .errors import ArgumentError
 
-__all__ = ["ArrayBacked", "Pixels"]
+__all__ = ["ArrayBacked", "Pixels", "twin_of"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -65,9 +65,7 @@ class ArrayBacked(Image.Image):
     @property
     def im(self) -> Any:
         """Pillow's memory."""
-        pixels = self._pixels
-        if pixels is not None:
-            self._move_to_pillow(pixels)
+        self._move_to_pillow()
         return super().im
 
     @im.setter
@@ -75,14 +73,14 @@ class ArrayBacked(Image.Image):
         self._im = im  # first: another thread may be asking
         self._pixels = None
 
-    def _move_to_pillow(self, pixels: Pixels) -> None:
-        self.im = Image.frombuffer("RGB", self.size, pixels, "raw", "RGB", 0, 1).im
+    def _move_to_pillow(self) -> None:
+        pixels = self._pixels
+        if pixels is not None:
+            self.im = Image.frombuffer("RGB", self.size, pixels, "raw", "RGB", 0, 1).im
 
     def load(self) -> Any:
         """Have the pixels in Pillow's memory, and return Pillow's access to them."""
-        pixels = self._pixels
-        if pixels is not None:
-            self._move_to_pillow(pixels)
+        self._move_to_pillow()
         return super().load()
 
     def close(self) -> None:
@@ -92,13 +90,7 @@ class ArrayBacked(Image.Image):
 
     def twin(self) -> Self:
         """Return another image of the same bytes; drawing on one of them does not change the other."""
-        pixels = self._pixels
-        if pixels is not None:
-            return self.around(pixels, dict(self.info))
-        self.readonly = 1  # Pillow copies before it changes such pixels
-        other = self._new(self.im)
-        other.readonly = 1
-        return other
+        return twin_of(self)
 
     def crop(self, box: tuple[float, float, float, float] | None = None) -> Self:
         """Return the part in the box (left, top, right, bottom)."""
@@ -109,15 +101,30 @@ class ArrayBacked(Image.Image):
                 return self.around(pixels[top:bottom, left:right].copy(), dict(self.info))
         return super().crop(box)  # type: ignore[return-value]
 
-    @property
-    def __array_interface__(self) -> dict[str, Any]:
+    def tobytes(self, encoder_name: str = "raw", *args: Any) -> bytes:
+        """Return the bytes as Pillow does; numpy asks for them, too.
+
+        They are a copy for arrays as well: PyTorch writes to arrays that are marked as read-only.
+        """
         pixels = self._pixels
-        if pixels is None:
-            return super().__array_interface__
-        # a copy: PyTorch writes to arrays that are marked as read-only, too
-        return {"shape": pixels.shape, "typestr": "|u1", "version": 3, "data": pixels.tobytes()}
+        is_plain = pixels is not None and encoder_name == "raw" and not args
+        return pixels.tobytes() if is_plain else super().tobytes(encoder_name, *args)  # type: ignore[union-attr]
 
     def to_array(self) -> npt.NDArray[Any]:
         """Return the values as an array of one's own, `(height, width[, channels])`."""
         pixels = self._pixels
         return np.array(self) if pixels is None else pixels.copy()
+
+
+Picture = TypeVar("Picture", bound=Image.Image)
+
+
+def twin_of(picture: Picture) -> Picture:
+    """Return another image of the same pixels; Pillow copies them before it changes those of one of the two."""
+    backing = getattr(picture, "backing", None)
+    if backing is not None:
+        return picture.around(backing, dict(picture.info))  # type: ignore[attr-defined, no-any-return]
+    picture.readonly = 1
+    other = picture._new(picture.im)  # type: ignore[no-untyped-call, unused-ignore]
+    other.readonly = 1
+    return other  # type: ignore[return-value, no-any-return, unused-ignore]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-__all__ = ["threads_with_cores"]
+__all__ = ["shared_threads", "threads_with_cores"]
 
-_lock = threading.Lock()
+_lock, _sharing = threading.Lock(), threading.Lock()
+_shared: dict[tuple[int, int, str, int], ThreadPoolExecutor] = {}  # by process: threads do not survive a fork
 
 
 def threads_with_cores(
@@ -52,3 +54,12 @@ def threads_with_cores(
         putting_back.start()
         putting_back.join()
         return pool
+
+
+def shared_threads(n_threads: int, name: str, n_cores: int = 1) -> ThreadPoolExecutor:
+    """Return the pool that everybody in this process shares who asks for such threads; see `threads_with_cores`."""
+    key = (os.getpid(), n_threads, name, n_cores)
+    with _sharing:
+        if key not in _shared:
+            _shared[key] = threads_with_cores(n_threads, name, n_cores=n_cores)
+        return _shared[key]

@@ -23,7 +23,7 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from .array_backed import ArrayBacked
+from .array_backed import ArrayBacked, Pixels, twin_of
 from .errors import ArgumentError
 from .files import atomic_write, vivace_home
 from .memory import available_memory
@@ -118,7 +118,7 @@ class MemoryCache:
 
     def find(self, key: PictureKey) -> Image.Image | None:
         kept = self._pictures.get(key)
-        return None if kept is None else _shared(kept)
+        return None if kept is None else twin_of(kept)
 
     def keep(self, key: PictureKey, picture: Image.Image) -> None:
         place = (key.path, key.mode, key.needed, key.then)
@@ -130,7 +130,7 @@ class MemoryCache:
             return
         self._held[0] += n_bytes
         self._by_path[place] = key
-        self._pictures[key] = _shared(picture)
+        self._pictures[key] = twin_of(picture)
 
     def _drop(self, key: PictureKey) -> None:
         dropped = self._pictures.pop(key, None)
@@ -142,18 +142,8 @@ class MemoryCache:
         return MemoryCache, (self.share,)
 
 
-def _shared(picture: Image.Image) -> Image.Image:
-    """The same pixels as another picture, which is copied before it is changed."""
-    if isinstance(picture, ArrayBacked):
-        return picture.twin()
-    picture.readonly = 1
-    other = picture._new(picture.im)  # type: ignore[no-untyped-call, unused-ignore]
-    other.readonly = 1
-    return other
-
-
 def _bytes_in_memory(picture: Image.Image) -> int:
-    backing = picture.backing if isinstance(picture, ArrayBacked) else None
+    backing: Pixels | None = getattr(picture, "backing", None)
     if backing is not None:
         return backing.nbytes
     return picture.width * picture.height * (1 if picture.mode in ("L", "P", "1") else 4)
@@ -201,7 +191,7 @@ class DiskCache:
     def keep(self, key: PictureKey, picture: Image.Image) -> None:
         if picture.mode not in _PLAIN_MODES:
             return
-        pixels = np.asarray(picture).tobytes()
+        pixels = picture.tobytes()
         with self._lock:
             free = shutil.disk_usage(self.folder).free
             if self._held + len(pixels) > self.share * (free + self._held):
@@ -233,11 +223,11 @@ def _read(content: mmap.mmap, head: bytes) -> Image.Image | None:
     if len(content) < begin or content[: len(head)] != head:
         return None
     name, width, height, check_sum = _ABOUT.unpack(content[len(head) : begin])
-    mode, pixels = name.rstrip(b"\0").decode("ascii", "replace"), content[begin:]
+    mode, pixels = name.rstrip(b"\0").decode("ascii", "replace"), bytearray(memoryview(content)[begin:])
     if len(pixels) != width * height * _PLAIN_MODES.get(mode, 0) or zlib.crc32(pixels) != check_sum:
         return None
     if mode == "RGB":
-        return ArrayBacked.around(np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy())
+        return ArrayBacked.around(np.frombuffer(pixels, np.uint8).reshape(height, width, 3))
     return Image.frombytes(mode, (width, height), pixels)
 
 

@@ -164,8 +164,7 @@ def _draws_globally(dl: DataLoader) -> bool:
 
 # ---------------------------------------------------------------------- by columns
 def _find_columns(dl: DataLoader) -> bool:
-    changed = len(dl.after_item) or len(dl.before_batch) or dl.bs is None
-    if changed or any(overrides(dl, h) for h in ("create_item", "create_batch", "do_batch")):
+    if len(dl.after_item) or dl.bs is None or overrides(dl, "create_item") or not _collates_as_they_are(dl):
         return False
     if dl._columns_of is not dl.dataset or (dl._columns and dl._columns.length != len(dl.dataset)):
         dl._columns_of, dl._columns = dl.dataset, Columns.of(dl.dataset)

@@ -30,7 +30,7 @@ class PictureRows:
 
     def put(self, position: int, sample: Any) -> Any:
         """Copy the pictures among the parts of a sample to its place; return the sample with those copies."""
-        if self.n == 1 or type(sample) is not tuple or not any(map(_is_rows, sample)):
+        if self.n == 1 or type(sample) is not tuple:
             return sample
         return tuple([self._placed(i, position, part) if _is_rows(part) else part for i, part in enumerate(sample)])
 
@@ -67,10 +67,9 @@ def already_together(pictures: Sequence[Tensor]) -> Tensor | None:
     rows = marks[0]
     if rows is None or len(pictures) != len(rows):
         return None
-    shape, step = rows.permute(0, 3, 1, 2).shape[1:], rows.stride(0) * rows.element_size()
-    strides, begin = rows.permute(0, 3, 1, 2).stride()[1:], rows.data_ptr()
+    first, begin, step = rows[0].permute(2, 0, 1), rows.data_ptr(), rows[0].nbytes
     for i, (picture, mark) in enumerate(zip(pictures, marks, strict=True)):
         is_this_row = mark is rows and picture.data_ptr() == begin + i * step
-        if not is_this_row or picture.shape != shape or picture.stride() != strides:
+        if not is_this_row or picture.shape != first.shape or picture.stride() != first.stride():
             return None
     return rows  # type: ignore[no-any-return]

@@ -7,8 +7,6 @@ for nothing.
 from __future__ import annotations
 
 import operator
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from vivace.core.own_cores import threads_with_cores
+from vivace.core.own_cores import shared_threads
 from vivace.data.loader import DataLoader
 
 from .callback import Callback, listens
@@ -31,17 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["evaluated_ahead"]
 
 _SIDE_BY_SIDE = 2
-_KNOWN_LAYERS = (
-    "torch.nn.",
-    "timm.",
-    "torchvision.",
-    "vivace.nn.",
-    "vivace.vision.",
-)  # they keep nothing between calls
+# Where layers come from that keep nothing between two calls.
+_KNOWN_LAYERS = ("torch.nn.", "timm.", "torchvision.", "vivace.nn.", "vivace.vision.")
 _IN_BATCH = ("after_pred", "after_loss", "after_batch", "after_cancel_batch")
-
-_lock = threading.Lock()
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}  # by process (threads do not survive a fork) and cores
 
 
 @contextmanager
@@ -61,7 +51,7 @@ def evaluated_ahead(learn: Learner, batches: Iterator[Any]) -> Iterator[Iterator
         if not n_cores:
             yield _timed(learn, batches)
             return
-        ahead = _Ahead(learn, _pool(n_cores))
+        ahead = _Ahead(learn, shared_threads(_SIDE_BY_SIDE, "vivace-evaluation", n_cores))
         before, learn._forward = learn._forward, ahead.output_of
         try:
             yield ahead.over(_timed(learn, batches, ahead.is_idle))
@@ -134,14 +124,6 @@ def _keeps_nothing(layer: nn.Module) -> bool:
 
 
 # ---------------------------------------------------------------------- how it is done
-def _pool(n_cores: int) -> ThreadPoolExecutor:
-    with _lock:
-        key = (os.getpid(), n_cores)
-        if key not in _pools:
-            _pools[key] = threads_with_cores(_SIDE_BY_SIDE, "vivace-evaluation", n_cores=n_cores)
-        return _pools[key]
-
-
 class _Begun(NamedTuple):
     """A batch whose output is being computed; None: the loop computes it."""
 

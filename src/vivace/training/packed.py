@@ -7,10 +7,8 @@ same to the bit.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import MethodType
 from typing import Any
 
 import torch
@@ -90,12 +88,8 @@ class _Packed:
             x, packed[1], self.layer.bias, *self.geometry, "none", [], ""
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """A copy of the layer computes as usual."""
-        return MethodType(nn.Conv2d.forward, copy.deepcopy(self.layer, memo))
-
-    def __reduce__(self) -> Any:
-        return MethodType, (nn.Conv2d.forward, self.layer)
+    def __reduce__(self) -> Any:  # a copy of the layer computes as usual
+        return getattr, (self.layer, "forward")
 
 
 def _is_for_kernel(x: Tensor) -> bool:

@@ -42,14 +42,13 @@ def fit(image: Any, size: tuple[int, int], resample: int) -> Any:
         return image
     if resample != BILINEAR or image.mode != "RGB":
         return resize_box(image, size, resample, (0.0, 0.0, float(image.size[0]), float(image.size[1])))
-    is_backed = isinstance(image, ArrayBacked)
-    backing = image.backing if is_backed else None
+    backing = getattr(image, "backing", None)
     pixels = np.array(image) if backing is None else backing
     # so torch sees that the colours of a pixel lie together, and leaves them there
     batch = torch.from_numpy(pixels).as_strided((1, 3, *pixels.shape[:2]), (pixels.size, 1, pixels.strides[0], 3))
     resized = F.interpolate(batch, size[::-1], mode="bilinear", antialias=True)
     made = resized[0].permute(1, 2, 0).contiguous().numpy()
-    return (type(image) if is_backed else ArrayBacked).around(made)
+    return (type(image) if isinstance(image, ArrayBacked) else ArrayBacked).around(made)
 
 
 def resize_box(image: Any, size: tuple[int, int], resample: int, box: tuple[float, float, float, float]) -> Any:

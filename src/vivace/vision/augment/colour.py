@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vivace.core.rows import for_rows
+from .rows import for_rows
 
 __all__ = [
     "ColourStep",

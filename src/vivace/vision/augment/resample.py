@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vivace.core.rows import for_rows
-
 from .geometry import Size, dihedral_pixels, symmetry_codes
+from .rows import for_rows
 
 __all__ = ["downscale", "fixed_sampling", "resample", "resample_with", "sampling_grid"]
 

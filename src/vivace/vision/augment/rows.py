@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
-from .own_cores import threads_with_cores
+from vivace.core.own_cores import shared_threads
 
 __all__ = ["for_rows"]
 
 # What a few images and their grids may take to stay in a core's cache from one operation to the next.
 _BYTES_AT_ONCE = 2 << 20
-
-_lock = threading.Lock()
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}  # by process (threads do not survive a fork) and size
 
 
 def for_rows(images: Tensor, n: int, work: Callable[[slice], None]) -> None:
@@ -47,7 +41,7 @@ def for_rows(images: Tensor, n: int, work: Callable[[slice], None]) -> None:
         with torch.inference_mode(is_inference), torch.set_grad_enabled(has_grad and not is_inference):
             work(rows)
 
-    for _ in _pool(n_threads).map(in_thread, slices):
+    for _ in shared_threads(n_threads, "vivace-rows").map(in_thread, slices):
         pass
 
 
@@ -57,11 +51,3 @@ def _slices(images: Tensor, n: int, n_threads: int) -> list[slice]:
         bytes_per_image = max(images[:1].numel() * images.element_size(), 1)
         step = max(min(_BYTES_AT_ONCE // bytes_per_image, -(-n // n_threads)), 1)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
-
-
-def _pool(n_threads: int) -> ThreadPoolExecutor:
-    with _lock:
-        key = (os.getpid(), n_threads)
-        if key not in _pools:
-            _pools[key] = threads_with_cores(n_threads, "vivace-rows")
-        return _pools[key]
