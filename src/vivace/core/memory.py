@@ -5,14 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-__all__ = ["available_memory", "keep_freed_memory"]
+__all__ = ["available_memory", "keep_freed_memory", "large_memory_given_back"]
 
 # From malloc.h of the GNU C library.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _KEPT_BYTES = 1 << 30
+_LARGE_BYTES = 32 << 20  # the largest threshold that the library takes
+_MANY_PIECES = 1 << 16  # the library's own default
 _GUESS = 4 << 30  # where nobody tells
 
 
@@ -28,11 +32,33 @@ def keep_freed_memory() -> bool:
     own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
     if not sys.platform.startswith("linux") or own or os.environ.get("VIVACE_KEEP_MEMORY") == "0":
         return False
+    return _set_malloc(_M_MMAP_MAX, 0) and _set_malloc(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+@contextmanager
+def large_memory_given_back() -> Iterator[None]:
+    """Keep only pieces of up to 32 MiB while this lasts: for training, which keeps tensors of all sizes for long.
+
+    Where all are kept, large ones leave holes between those that stay, which the next ones do not fit into: an epoch of
+    a ResNet-18 took 60 MB more for it, and was no quicker. Reading pictures alone is a fifth slower when their floats,
+    38 MB for 64 of 224 pixels, are given back.
+    """
+    if not keep_freed_memory():
+        yield
+        return
+    _set_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+    _set_malloc(_M_MMAP_MAX, _MANY_PIECES)
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        yield
+    finally:
+        _set_malloc(_M_MMAP_MAX, 0)
+
+
+def _set_malloc(parameter: int, value: int) -> bool:
+    try:
+        return bool(ctypes.CDLL(None).mallopt(parameter, value))
     except (OSError, AttributeError):  # another C library
         return False
-    return bool(mallopt(_M_MMAP_MAX, 0)) and bool(mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
 
 
 def available_memory() -> int:

@@ -16,6 +16,7 @@ from vivace.core.basics import defaults, noop
 from vivace.core.collection import L
 from vivace.core.device import default_device
 from vivace.core.errors import ArgumentError, ArgumentTypeError, LossError, VivaceError
+from vivace.core.memory import large_memory_given_back
 from vivace.nn.groups import trainable_params
 
 from . import checkpoint, describe, lr_find, predict, recipes, scopes
@@ -135,7 +136,7 @@ class Learner:
             reset_opt: begin with a new optimizer.
             start_epoch: pass over the epochs before this one.
         """
-        with self.added_cbs(recipes.skip_to(start_epoch)), self.added_cbs(cbs):
+        with large_memory_given_back(), self.added_cbs(recipes.skip_to(start_epoch)), self.added_cbs(cbs):
             if reset_opt or self.opt is None:
                 self.create_opt()
             wd = wd if wd is not None else self.wd
