@@ -57,9 +57,36 @@ def test_a_categorical_column_keeps_its_order_and_unused_categories(make_table: 
 def test_codes_and_classes_undo_each_other(values: list[str | None], dtype: str) -> None:
     column = pd.Series(values, dtype=dtype, name="x")
     classes = classes_of(column)
-    codes = codes_of(column, classes[1:]) + 1
+    codes = codes_of(column, classes[1:], first=1)
     read = [None if code == 0 else classes[code] for code in codes]
     assert read == [None if pd.isna(value) else value for value in column]
+
+
+@pytest.mark.parametrize("n", [127, 128, 129, 32768])
+def test_every_number_of_categories_has_room(n: int) -> None:
+    to = TabularPandas(pd.DataFrame({"x": np.arange(n)}), [Categorify], ["x"])
+    assert to.items.x.tolist() == list(range(1, n + 1))
+    assert to.decode().items.x.tolist() == list(range(n))
+
+
+class LooksTwice(Categorify):
+    """Learns and encodes in two steps, as every subclass does."""
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.sampled_from([None, "a", "b", "#na#", "c", 1, 2.5]), min_size=2, max_size=30),
+    st.integers(1, 29),
+    st.sampled_from(["object", "category"]),
+)
+def test_learning_and_encoding_in_one_go_is_the_same_as_one_after_the_other(
+    values: list[Any], n_train: int, dtype: str
+) -> None:
+    frame = pd.DataFrame({"x": pd.Series(values, dtype=dtype)})
+    splits = [list(range(len(values)))[:n_train], list(range(len(values)))[n_train:]]
+    one, two = (TabularPandas(frame, [proc], ["x"], [], splits=splits) for proc in (Categorify, LooksTwice))
+    assert list(one.classes["x"]) == list(two.classes["x"])
+    pd.testing.assert_frame_equal(one.items, two.items)
 
 
 @settings(max_examples=50, deadline=None)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vivace.core.errors import DataError
 from vivace.data.category import CategoryMap
 
-__all__ = ["classes_of", "codes_of", "floats_of"]
+__all__ = ["classes_of", "codes_in", "codes_of", "floats_of", "labels_of"]
 
 MAX_ROWS_IN_MESSAGE = 3
 
@@ -61,29 +61,48 @@ def _finite(column: Any, numbers: Any) -> npt.NDArray[np.float64]:
     return np.asarray(numbers)
 
 
+def labels_of(column: Any) -> tuple[npt.NDArray[np.integer[Any]], list[Any]]:
+    """Return the position of each value in the list of the column's values, -1 where one is missing; and that list.
+
+    Raises:
+        DataError: it holds lists or other values that cannot be categories.
+    """
+    import pandas as pd
+
+    try:
+        positions, found = pd.factorize(column)
+    except TypeError as error:
+        raise DataError(
+            f"The column {column.name!r} holds values that cannot be categories ({error}): turn them into texts."
+        ) from error
+    return positions, found.astype(object).tolist() if hasattr(found, "astype") else list(found)
+
+
 def classes_of(column: Any, *, add_na: bool = True) -> CategoryMap:
     """Return the categories of a column, sorted; those of a categorical column in their own order.
 
     Raises:
         DataError: it holds lists or other values that cannot be categories.
     """
-    if str(column.dtype) == "category":
-        return CategoryMap(column, add_na=add_na)
-    try:
-        return CategoryMap(column.dropna().unique(), add_na=add_na)
-    except TypeError as error:
-        raise DataError(
-            f"The column {column.name!r} holds values that cannot be categories ({error}): turn them into texts."
-        ) from error
+    return CategoryMap(column if str(column.dtype) == "category" else labels_of(column)[1], add_na=add_na)
 
 
-def codes_of(column: Any, classes: Sequence[Any]) -> npt.NDArray[np.integer[Any]]:
-    """Return the position in `classes` of each value, in the smallest type that holds them; -1: missing or unknown."""
-    import pandas as pd
+def codes_of(column: Any, classes: Sequence[Any], first: int = 0) -> npt.NDArray[np.integer[Any]]:
+    """Return the code of each value, in the smallest type that holds them.
 
-    known = {label: position for position, label in enumerate(classes)}
-    codes, found = pd.factorize(column)
-    labels = found.astype(object).tolist() if hasattr(found, "astype") else list(found)
-    positions = [known.get(label, -1) for label in labels]
-    dtype = np.min_scalar_type(-max(len(known), 1))
-    return np.asarray([*positions, -1], dtype=dtype)[codes]  # the last one: factorize says -1 for what is missing
+    Args:
+        column: a column of a frame.
+        classes: what is known.
+        first: the code of the first class; missing and unknown values get the one below.
+    """
+    return codes_in(classes, *labels_of(column), first)
+
+
+def codes_in(
+    classes: Sequence[Any], positions: npt.NDArray[np.integer[Any]], labels: Sequence[Any], first: int = 0
+) -> npt.NDArray[np.integer[Any]]:
+    """Return the same for a column as `labels_of` gives it."""
+    known = {label: code for code, label in enumerate(classes, first)}
+    codes = [known.get(label, first - 1) for label in labels]
+    dtype = np.min_scalar_type(-max(len(known) + first, 1))
+    return np.asarray([*codes, first - 1], dtype=dtype)[positions]  # the last one is that of the position -1

@@ -21,7 +21,7 @@ from vivace.data.transform import Pipeline, Transform
 
 from .columns import floats_of
 from .data import TabDataLoader, TabularDataLoaders
-from .procs import Categorify, FillMissing, NormalizeColumns, as_procs
+from .procs import Categorify, FillMissing, NormalizeColumns, TabularProc, as_procs
 from .reading import ReadTabBatch
 from .targets import Target, target_of
 
@@ -101,8 +101,11 @@ class TabularPandas(Subsets, PortableInputs):
             raise DataError("There are no training rows to learn from: the table, or its first split, is empty.")
         self._to_numbers()
         for proc in self.procs:
-            proc.setup(self, True)
-            proc(self)
+            if isinstance(proc, TabularProc):
+                proc.prepare(self)
+            else:
+                proc.setup(self, True)
+                proc(self)
         self.target.setup(self.train.items)
         self._finish()
 
@@ -121,7 +124,10 @@ class TabularPandas(Subsets, PortableInputs):
 
     def _to_numbers(self) -> None:
         for name in self.cont_names:
-            self.items[name] = floats_of(self.items[name])
+            column = self.items[name]
+            numbers = floats_of(column)
+            if column.dtype != numbers.dtype:
+                self.items[name] = numbers
 
     def _finish(self) -> None:
         if self.has_targets:

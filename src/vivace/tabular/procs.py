@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from vivace.data.loader import DataWarning
 from vivace.data.transform import InplaceTransform, Transform, as_transform
 from vivace.data.transforms import Normalize
 
-from .columns import classes_of, codes_of, floats_of, rows_where
+from .columns import classes_of, codes_in, codes_of, floats_of, labels_of, rows_where
 
 __all__ = ["Categorify", "FillMissing", "FillStrategy", "NormalizeColumns", "TabularProc", "as_procs"]
 
@@ -32,6 +33,11 @@ class TabularProc(InplaceTransform):
     """
 
     uses_global_random = False
+
+    def prepare(self, to: Any) -> None:
+        """Learn from the training rows of a table, and change all of its rows."""
+        self.setup(to, True)
+        self(to)
 
     def decode(self, x: Any, split_idx: int | None = None) -> Any:
         """Undo `encodes` in place, where the class defines `decodes`; return the table."""
@@ -56,12 +62,29 @@ class Categorify(TabularProc):
             name: CategoryMap(list(vocab), sort=False, add_na=True) for name, vocab in pairs
         }
 
+    def prepare(self, to: Any) -> None:
+        """Do what `setup` and calling it do, but look at the values of each column once."""
+        if type(self) is not Categorify:
+            super().prepare(to)
+            return
+        self.classes = {}
+        for name in to.cat_names:
+            column = to.items[name]
+            positions, labels = labels_of(column)
+            if str(column.dtype) == "category":
+                self.classes[name] = classes_of(column)
+            else:
+                occurs = np.zeros(len(labels) + 1, dtype=bool)
+                occurs[positions[: to.split]] = True  # a missing one, -1, marks the last
+                self.classes[name] = CategoryMap(compress(labels, occurs), add_na=True)
+            to.items[name] = codes_in(self.classes[name][1:], positions, labels, first=1)
+
     def setups(self, to: Any) -> None:
         self.classes = {name: classes_of(to.items[name]) for name in to.cat_names}
 
     def encodes(self, to: Any) -> None:
         for name in to.cat_names:
-            to.items[name] = codes_of(to.items[name], self.classes[name][1:]) + 1
+            to.items[name] = codes_of(to.items[name], self.classes[name][1:], first=1)
 
     def decodes(self, to: Any) -> None:
         import pandas as pd
@@ -140,11 +163,16 @@ class FillMissing(TabularProc):
         return {name: self.filled[name] for name in self.missing}
 
     def setups(self, to: Any) -> None:
-        self.missing = [name for name in to.cont_names if to.items[name].isna().any()]
-        self.filled = {name: self._fill_of(to.items[name]) for name in to.cont_names}
+        self.missing, self.filled = [], {}
+        for name in to.cont_names:
+            column = to.items[name]
+            is_missing = column.isna().to_numpy()
+            if is_missing.any():
+                self.missing.append(name)
+            self.filled[name] = self._fill_of(column, is_missing.all())
 
-    def _fill_of(self, column: Any) -> float:
-        if column.isna().all():
+    def _fill_of(self, column: Any, is_empty: bool) -> float:
+        if is_empty:
             if column.name not in self.fill_vals:
                 raise DataError(
                     f"The column {column.name!r} holds no number in any training row: leave it out of cont_names."
@@ -202,8 +230,12 @@ class NormalizeColumns(TabularProc):
         self.stds: dict[Any, float] = dict(stds or ())
 
     def setups(self, to: Any) -> None:
-        self.means = {name: float(to.items[name].mean()) for name in to.cont_names}
-        self.stds = {name: float(to.items[name].std(ddof=0)) + 1e-7 for name in to.cont_names}
+        self.means, self.stds = {}, {}
+        for name in to.cont_names:
+            numbers = floats_of(to.items[name])
+            numbers = numbers[~np.isnan(numbers)]
+            self.means[name] = float(numbers.mean()) if len(numbers) else math.nan
+            self.stds[name] = (float(numbers.std()) if len(numbers) else math.nan) + 1e-7
 
     def encodes(self, to: Any) -> None:
         for name in to.cont_names:
