@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,23 @@ def test_every_number_of_categories_has_room(n: int) -> None:
     to = TabularPandas(pd.DataFrame({"x": np.arange(n)}), [Categorify], ["x"])
     assert to.items.x.tolist() == list(range(1, n + 1))
     assert to.decode().items.x.tolist() == list(range(n))
+
+
+def test_a_column_that_became_text_is_named() -> None:
+    to = TabularPandas(pd.DataFrame({"shop": [3, 5, 3], "kind": list("aba")}), [Categorify], ["shop", "kind"])
+    with pytest.warns(
+        DataWarning, match=r"'shop' holds texts like '3', and was trained with numbers like 3.*astype\(int\)"
+    ):
+        new = to.new_items(pd.DataFrame({"shop": ["3", "5"], "kind": ["b", "c"]}))
+    assert new.items.shop.tolist() == [0, 0] and new.items.kind.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("values", [[3.0, 9.0], [True, None], [None, None], []])
+def test_a_column_of_the_same_kind_is_taken_as_it_is(values: list[Any]) -> None:
+    to = TabularPandas(pd.DataFrame({"shop": [3, 5, 1]}), [Categorify], ["shop"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        to.new_items(pd.DataFrame({"shop": pd.Series(values, dtype=object)}))
 
 
 class LooksTwice(Categorify):

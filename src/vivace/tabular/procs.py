@@ -17,7 +17,7 @@ from vivace.data.loader import DataWarning
 from vivace.data.transform import InplaceTransform, Transform, as_transform
 from vivace.data.transforms import Normalize
 
-from .columns import classes_of, codes_in, codes_of, floats_of, labels_of, rows_where
+from .columns import classes_of, codes_in, floats_of, labels_of, rows_where
 
 __all__ = ["Categorify", "FillMissing", "FillStrategy", "NormalizeColumns", "TabularProc", "as_procs"]
 
@@ -84,7 +84,24 @@ class Categorify(TabularProc):
 
     def encodes(self, to: Any) -> None:
         for name in to.cat_names:
-            to.items[name] = codes_of(to.items[name], self.classes[name][1:], first=1)
+            positions, labels = labels_of(to.items[name])
+            self._warn_of_another_type(name, labels)
+            to.items[name] = codes_in(self.classes[name][1:], positions, labels, first=1)
+
+    def _warn_of_another_type(self, name: Any, labels: Sequence[Any]) -> None:
+        """Texts where there were numbers, or the other way round, are all unknown: a column was read differently."""
+        classes = self.classes[name][1:]
+        if not labels or not classes or not {_kind(c) for c in classes}.isdisjoint(map(_kind, labels)):
+            return
+        plain = type(classes[0]) if type(classes[0]) in (bool, int, float, str) else None
+        how = f", for instance df[{name!r}] = df[{name!r}].astype({plain.__name__})" if plain else ""
+        warnings.warn(
+            DataWarning(
+                f"The column {name!r} holds {_kind(labels[0])} like {labels[0]!r}, and was trained with "
+                f"{_kind(classes[0])} like {classes[0]!r}: all are taken for unknown. Read it as in training{how}."
+            ),
+            stacklevel=2,
+        )
 
     def decodes(self, to: Any) -> None:
         import pandas as pd
@@ -251,6 +268,11 @@ class NormalizeColumns(TabularProc):
 
     def config(self) -> dict[str, Any]:
         return {"means": list(self.means.items()), "stds": list(self.stds.items())}
+
+
+def _kind(label: Any) -> str:
+    is_number = isinstance(label, (bool, int, float, np.number, np.bool_))
+    return "numbers" if is_number else "texts" if isinstance(label, str) else f"values of type {type(label).__name__}"
 
 
 def as_procs(procs: Any) -> list[Transform]:
