@@ -15,7 +15,7 @@ from vivace.core.errors import ArgumentError, ArgumentTypeError, DataError
 from vivace.core.files import load_pickle, save_pickle
 from vivace.data.blocks import CategoryBlock, MultiCategoryBlock, RegressionBlock
 from vivace.data.loader import DataWarning
-from vivace.tabular.columns import classes_of, codes_of
+from vivace.tabular.columns import classes_of, codes_of, labels_of
 from vivace.tabular.core import TabularPandas
 from vivace.tabular.procs import Categorify, FillMissing, FillStrategy, TabularProc
 
@@ -58,7 +58,7 @@ def test_a_categorical_column_keeps_its_order_and_unused_categories(make_table: 
 def test_codes_and_classes_undo_each_other(values: list[str | None], dtype: str) -> None:
     column = pd.Series(values, dtype=dtype, name="x")
     classes = classes_of(column)
-    codes = codes_of(column, classes[1:], first=1)
+    codes = codes_of(classes[1:], *labels_of(column), first=1)
     read = [None if code == 0 else classes[code] for code in codes]
     assert read == [None if pd.isna(value) else value for value in column]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vivace.core.errors import DataError
 from vivace.data.category import CategoryMap
 
-__all__ = ["classes_of", "codes_in", "codes_of", "floats_of", "labels_of"]
+__all__ = ["classes_of", "codes_of", "floats_of", "labels_of"]
 
 MAX_ROWS_IN_MESSAGE = 3
 
@@ -87,21 +87,16 @@ def classes_of(column: Any, *, add_na: bool = True) -> CategoryMap:
     return CategoryMap(column if str(column.dtype) == "category" else labels_of(column)[1], add_na=add_na)
 
 
-def codes_of(column: Any, classes: Sequence[Any], first: int = 0) -> npt.NDArray[np.integer[Any]]:
-    """Return the code of each value, in the smallest type that holds them.
-
-    Args:
-        column: a column of a frame.
-        classes: what is known.
-        first: the code of the first class; missing and unknown values get the one below.
-    """
-    return codes_in(classes, *labels_of(column), first)
-
-
-def codes_in(
+def codes_of(
     classes: Sequence[Any], positions: npt.NDArray[np.integer[Any]], labels: Sequence[Any], first: int = 0
 ) -> npt.NDArray[np.integer[Any]]:
-    """Return the same for a column as `labels_of` gives it."""
+    """Return the code of each value of a column, in the smallest type that holds them.
+
+    Args:
+        classes: what is known.
+        positions, labels: the column, as `labels_of` gives it.
+        first: the code of the first class; missing and unknown values get the one below.
+    """
     known = {label: code for code, label in enumerate(classes, first)}
     codes = [known.get(label, first - 1) for label in labels]
     dtype = np.min_scalar_type(-max(len(known) + first, 1))

@@ -17,7 +17,7 @@ from vivace.data.loader import DataWarning
 from vivace.data.transform import InplaceTransform, Transform, as_transform
 from vivace.data.transforms import Normalize
 
-from .columns import classes_of, codes_in, floats_of, labels_of, rows_where
+from .columns import classes_of, codes_of, floats_of, labels_of, rows_where
 
 __all__ = ["Categorify", "FillMissing", "FillStrategy", "NormalizeColumns", "TabularProc", "as_procs"]
 
@@ -77,7 +77,7 @@ class Categorify(TabularProc):
                 occurs = np.zeros(len(labels) + 1, dtype=bool)
                 occurs[positions[: to.split]] = True  # a missing one, -1, marks the last
                 self.classes[name] = CategoryMap(compress(labels, occurs), add_na=True)
-            to.items[name] = codes_in(self.classes[name][1:], positions, labels, first=1)
+            to.items[name] = codes_of(self.classes[name][1:], positions, labels, first=1)
 
     def setups(self, to: Any) -> None:
         self.classes = {name: classes_of(to.items[name]) for name in to.cat_names}
@@ -86,7 +86,7 @@ class Categorify(TabularProc):
         for name in to.cat_names:
             positions, labels = labels_of(to.items[name])
             self._warn_of_another_type(name, labels)
-            to.items[name] = codes_in(self.classes[name][1:], positions, labels, first=1)
+            to.items[name] = codes_of(self.classes[name][1:], positions, labels, first=1)
 
     def _warn_of_another_type(self, name: Any, labels: Sequence[Any]) -> None:
         """Texts where there were numbers, or the other way round, are all unknown: a column was read differently."""

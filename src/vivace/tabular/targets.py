@@ -14,7 +14,7 @@ from vivace.data.blocks import CategoryBlock, RegressionBlock, as_block
 from vivace.data.category import Categorize, CategoryMap, EncodedMultiCategorize, MultiCategorize, RegressionSetup
 from vivace.data.transform import Transform, as_transform
 
-from .columns import classes_of, codes_of, floats_of, rows_where
+from .columns import classes_of, codes_of, floats_of, labels_of, rows_where
 
 __all__ = ["Target", "target_of"]
 
@@ -78,7 +78,7 @@ class Target:
     def _codes(self, column: Any) -> Any:
         transform = self.transform
         assert isinstance(transform, Categorize) and transform.vocab is not None
-        codes = codes_of(column, transform.vocab)
+        codes = codes_of(transform.vocab, *labels_of(column))
         if transform.add_na:
             return np.where(codes < 0, 0, codes)
         unknown = (codes < 0) & column.notna().to_numpy()
