@@ -70,17 +70,25 @@ def test_every_number_of_categories_has_room(n: int) -> None:
     assert to.decode().items.x.tolist() == list(range(n))
 
 
-def test_a_column_that_became_text_is_named() -> None:
-    to = TabularPandas(pd.DataFrame({"shop": [3, 5, 3], "kind": list("aba")}), [Categorify], ["shop", "kind"])
-    with pytest.warns(
-        DataWarning, match=r"'shop' holds texts like '3', and was trained with numbers like 3.*astype\(int\)"
-    ):
-        new = to.new_items(pd.DataFrame({"shop": ["3", "5"], "kind": ["b", "c"]}))
-    assert new.items.shop.tolist() == [0, 0] and new.items.kind.tolist() == [2, 0]
+@pytest.mark.parametrize(
+    "trained, new, said",
+    [
+        ([3, 5, 3], ["3", "5"], r"'shop' holds texts like '3', and was trained with numbers like 3: .*astype\(int\)"),
+        ([3, 5, "n/a"], ["3", "5"], r"holds texts like '3', .* with numbers like 3: .*astype\(int\)"),
+        (["3", "5", "3"], [3, 5], r"holds numbers like 3, .* with texts like '3': .*astype\(str\)"),
+        ([True, False, True], ["False", "True"], r"like 'False', .* with true or false like False: .*in training\.$"),
+    ],
+)
+def test_a_column_that_was_read_differently_is_named(trained: list[Any], new: list[Any], said: str) -> None:
+    column = pd.Series(trained, dtype=object if len({*map(type, trained)}) > 1 else None)
+    to = TabularPandas(pd.DataFrame({"shop": column, "kind": list("aba")}), [Categorify], ["shop", "kind"])
+    with pytest.warns(DataWarning, match=said) as heard:
+        table = to.new_items(pd.DataFrame({"shop": new, "kind": ["b", "c"]}))
+    assert len(heard) == 1 and table.items.shop.tolist() == [0, 0] and table.items.kind.tolist() == [2, 0]
 
 
-@pytest.mark.parametrize("values", [[3.0, 9.0], [True, None], [None, None], []])
-def test_a_column_of_the_same_kind_is_taken_as_it_is(values: list[Any]) -> None:
+@pytest.mark.parametrize("values", [[3.0, 9.0], [7], [True, None], [None, None], [], ["3", 3]])
+def test_a_column_with_something_known_or_of_the_same_kind_is_taken_as_it_is(values: list[Any]) -> None:
     to = TabularPandas(pd.DataFrame({"shop": [3, 5, 1]}), [Categorify], ["shop"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

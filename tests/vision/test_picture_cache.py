@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from vivace.core import image, picture_cache
 from vivace.core.errors import ArgumentError, DataError
 from vivace.core.image import PILImage, PILImageBW, PILMask, decode_at_least, load_image
-from vivace.core.picture_cache import DiskCache, MemoryCache
+from vivace.core.picture_cache import DiskCache, MemoryCache, make_cache
 from vivace.data.block import DataBlock
 from vivace.data.blocks import CategoryBlock
 from vivace.data.items import get_image_files
@@ -68,6 +68,30 @@ def test_drawing_on_a_picture_leaves_the_kept_one_alone(photo, cache):
         mine.putpixel((0, 0), (9, 9, 9))
         assert not np.array_equal(mine, plain)
     assert np.array_equal(opened(photo, cache), plain)
+
+
+def test_a_relative_path_means_another_file_in_another_folder(tmp_path, cache, monkeypatch):
+    for name, colour in [("one", "red"), ("two", "blue")]:
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4), colour).save(tmp_path / name / "1.bmp")
+        os.utime(tmp_path / name / "1.bmp", (1, 1))
+    seen = []
+    for name in ["one", "two"]:
+        monkeypatch.chdir(tmp_path / name)
+        seen.append(opened("1.bmp", cache).getpixel((0, 0)))
+    assert seen == [(255, 0, 0), (0, 0, 255)]
+
+
+@pytest.mark.parametrize("setting", ["memory", "disk"])
+def test_pictures_of_another_pipeline_are_not_taken(photo_folder, tmp_path, monkeypatch, setting):
+    monkeypatch.setenv("VIVACE_HOME", str(tmp_path / "home"))
+    shared = MemoryCache()
+    monkeypatch.setattr(
+        "vivace.data.reading.make_cache", lambda *args: shared if setting == "memory" else make_cache(*args)
+    )
+    for transform in [Resize(24), Resize(24, "squish"), Resize(24, "pad"), Resize((24, 20))]:
+        plain, kept = (loaders(photo_folder, item_tfms=transform, batch_tfms=[], cache=c) for c in (None, setting))
+        assert torch.equal(plain.valid.one_batch()[0], next(iter(kept.valid))[0])
 
 
 def test_a_file_that_changes_is_read_anew(photo, cache, decoded):

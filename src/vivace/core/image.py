@@ -321,7 +321,9 @@ def load_image(fn: Any, mode: str | None = None, needed: tuple[int, int] | None 
         status = os.stat(fn)
     except OSError:  # let the usual way say what is wrong
         return _decoded(fn, name, mode, needed)
-    key = PictureKey(name, status.st_size, status.st_mtime_ns, mode, needed, None if then is None else repr(then))
+    key = PictureKey(
+        os.path.abspath(name), status.st_size, status.st_mtime_ns, mode, needed, None if then is None else repr(then)
+    )
     kept = cache.find(key)
     if kept is None:
         kept = _decoded(fn, name, mode, needed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -46,12 +47,29 @@ def large_memory_given_back() -> Iterator[None]:
     if not keep_freed_memory():
         yield
         return
-    _set_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-    _set_malloc(_M_MMAP_MAX, _MANY_PIECES)
+    _training.count(1)
     try:
         yield
     finally:
-        _set_malloc(_M_MMAP_MAX, 0)
+        _training.count(-1)
+
+
+class _Training:
+    """How many trainings run now, one inside another or in several threads: the setting is that of the process."""
+
+    def __init__(self) -> None:
+        self.lock, self.n = threading.Lock(), 0
+
+    def count(self, more: int) -> None:
+        with self.lock:
+            self.n += more
+            has_changed = self.n == (1 if more > 0 else 0)  # the first began, or the last ended
+            if has_changed:
+                _set_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+                _set_malloc(_M_MMAP_MAX, _MANY_PIECES if self.n else 0)
+
+
+_training = _Training()
 
 
 def _set_malloc(parameter: int, value: int) -> bool:

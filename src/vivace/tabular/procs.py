@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import Any
@@ -64,7 +65,7 @@ class Categorify(TabularProc):
 
     def prepare(self, to: Any) -> None:
         """Do what `setup` and calling it do, but look at the values of each column once."""
-        if type(self) is not Categorify:
+        if (type(self).setups, type(self).encodes) != _OWN_STEPS:
             super().prepare(to)
             return
         self.classes = {}
@@ -90,15 +91,19 @@ class Categorify(TabularProc):
 
     def _warn_of_another_type(self, name: Any, labels: Sequence[Any]) -> None:
         """Texts where there were numbers, or the other way round, are all unknown: a column was read differently."""
-        classes = self.classes[name][1:]
-        if not labels or not classes or not {_kind(c) for c in classes}.isdisjoint(map(_kind, labels)):
+        classes = self.classes[name]
+        if not labels or any(label in classes.o2i for label in labels):
             return
-        plain = type(classes[0]) if type(classes[0]) in (bool, int, float, str) else None
-        how = f", for instance df[{name!r}] = df[{name!r}].astype({plain.__name__})" if plain else ""
+        before, now = (Counter(map(_kind, values)).most_common(1) for values in (classes[1:], labels))
+        if not before or before[0][0] == now[0][0]:
+            return
+        was = next(label for label in classes[1:] if _kind(label) == before[0][0])
+        how = {int: "int", float: "float", str: "str"}.get(type(was))
+        advice = f", for instance df[{name!r}] = df[{name!r}].astype({how})" if how else ""
         warnings.warn(
             DataWarning(
-                f"The column {name!r} holds {_kind(labels[0])} like {labels[0]!r}, and was trained with "
-                f"{_kind(classes[0])} like {classes[0]!r}: all are taken for unknown. Read it as in training{how}."
+                f"The column {name!r} holds {now[0][0]} like {labels[0]!r}, and was trained with {before[0][0]} like "
+                f"{was!r}: none of them is known, all become '#na#'. Read it as in training{advice}."
             ),
             stacklevel=2,
         )
@@ -117,6 +122,9 @@ class Categorify(TabularProc):
 
     def __repr__(self) -> str:
         return f"Categorify({', '.join(f'{name}: {len(vocab)}' for name, vocab in self.classes.items())})"
+
+
+_OWN_STEPS = Categorify.setups, Categorify.encodes
 
 
 class FillStrategy:
@@ -271,7 +279,9 @@ class NormalizeColumns(TabularProc):
 
 
 def _kind(label: Any) -> str:
-    is_number = isinstance(label, (bool, int, float, np.number, np.bool_))
+    if isinstance(label, (bool, np.bool_)):
+        return "true or false"
+    is_number = isinstance(label, (int, float, np.number))
     return "numbers" if is_number else "texts" if isinstance(label, str) else f"values of type {type(label).__name__}"
 
 
