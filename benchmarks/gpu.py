@@ -29,7 +29,7 @@ _WARM_UP = 3
 
 
 class OneBatch:
-    """A loader that gives the same batch, on the device already, again and again."""
+    """A loader that gives the same batch, on the device already, again and again; fastai can use it, too."""
 
     def __init__(self, batch: tuple[torch.Tensor, ...], n: int) -> None:
         self.batch, self.n, self.dataset, self.n_inp = batch, n, range(n * len(batch[0])), 1
@@ -40,6 +40,10 @@ class OneBatch:
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         for _ in range(self.n):
             yield self.batch
+
+    def to(self, device: torch.device) -> OneBatch:
+        """Return the loader: its batch is where it should be."""
+        return self
 
 
 def wait(device: torch.device) -> None:
@@ -112,7 +116,8 @@ def fitting(learn: Any, n_images: int, device: torch.device) -> float:
 
 def in_memory(names: Any, args: argparse.Namespace, device: torch.device, is_compiled: bool = False) -> float:
     """The Learner's loop with the data in memory."""
-    dls = names.DataLoaders(OneBatch(memory_batch(args, device), args.batches))
+    batch = memory_batch(args, device)
+    dls = names.DataLoaders(OneBatch(batch, args.batches), OneBatch(batch, 1))  # fastai's cannot be without the second
     dls.device = device
     return fitting(learner(names, dls, args, is_compiled), args.batches * args.bs, device)
 

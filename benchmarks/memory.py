@@ -77,6 +77,8 @@ def main() -> None:
     parser.add_argument("--counts", default="2000,8000,16000")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        sys.exit("This measures by what the kernel of Linux tells of processes.")
     if arguments.only:
         task, count = arguments.only.split(":")
         print(json.dumps(measure(task, arguments.photos, int(count))))

@@ -114,6 +114,8 @@ def main() -> None:
     parser.add_argument("--bs", type=int, default=64)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if not sys.platform.startswith("linux"):
+        sys.exit("This measures by what the kernel of Linux tells of processes.")
     if args.only:
         found = measure(args.only, sorted(args.photos.glob("*.jpg")), args.size, args.bs)
         print(json.dumps(found))

@@ -23,14 +23,23 @@ def run(name: str, *options: str) -> str:
     return done.stdout
 
 
+def table(printed: str) -> list[list[str]]:
+    """The cells of each row but the head."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line[:1] == "|"]
+    return [row for row in rows[1:] if not row[0].startswith("--")]
+
+
 def figures(printed: str) -> dict[str, float]:
     """The first figure of each row of the table."""
     rows = re.findall(r"^\| ([^|]+) \| ([\d,.]+) \|", printed, re.M)
     return {name: float(value.replace(",", "")) for name, value in rows}
 
 
-def test_the_gpu_benchmark_measures_each_case_on_any_device() -> None:
-    small = "--device cpu --arch resnet18 --size 32 --bs 4 --batches 2 --images 14 --precision fp32 --no-compile"
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_gpu_benchmark_measures_each_case_on_any_device(precision: str) -> None:
+    small = (
+        f"--device cpu --arch resnet18 --size 32 --bs 4 --batches 2 --images 14 --precision {precision} --no-compile"
+    )
     found = figures(run("gpu.py", *small.split()))
     cases = ["data in memory", "batch transforms alone", "from JPEG files"]
     assert list(found) == ["bare loop", *(f"vivace, {case}" for case in cases)]
@@ -53,6 +62,26 @@ def test_the_speed_table_has_every_case_for_both() -> None:
     assert len(found) == 6 and all(value > 0 for value in found.values())
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what the kernel of Linux tells of processes")
 def test_the_memory_of_training_is_measured_for_each_way() -> None:
-    found = figures(run("memory_training.py", *"--n 24 --size 32 --bs 8".split()))
-    assert list(found) == ["plain PyTorch", "vivace, cache=None", "vivace"] and min(found.values()) > 100
+    printed = run("memory_training.py", *"--n 24 --size 32 --bs 8".split())
+    rows = {row[0]: [float(n) for n in row[1:3]] for row in table(printed)}
+    assert list(rows) == ["plain PyTorch", "vivace, cache=None", "vivace"]
+    assert all(own > 100 and together > 100 for own, together in rows.values())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what the kernel of Linux tells of processes")
+def test_the_memory_of_predictions_is_measured_for_each_count() -> None:
+    rows = table(run("memory.py", "--counts", "8,16"))
+    assert [row[:2] for row in rows] == [[task, n] for task in ("get_preds", "interpretation") for n in ("8", "16")]
+    assert all(float(number) > 0 for row in rows for number in row[2:])
+
+
+def test_each_step_of_a_large_table_is_timed() -> None:
+    printed = run("tables.py", "500")
+    assert re.findall(r"^(.*?)  +[0-9.]+ s$", printed, re.M) == [
+        "random split",
+        "prepare",
+        "first batch (columns become tensors)",
+        "one epoch of batches",
+    ]

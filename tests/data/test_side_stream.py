@@ -9,6 +9,7 @@ import torch
 
 from vivace.data import side_stream
 from vivace.data.loader import DataLoader
+from vivace.data.loaders import DataLoaders
 from vivace.data.side_stream import beside_training, pinned, tensors_of
 
 
@@ -55,6 +56,28 @@ def test_all_tensors_of_a_batch_are_found():
     assert [t.item() for t in tensors_of((a, [b, {"x": c, "y": (d, "no tensor")}], None))] == [0, 1, 2, 3]
     same = (1, [2, {"x": "y"}])
     assert pinned(same) == same
+
+
+def test_a_loader_finishes_its_batches_there(monkeypatch):
+    asked = []
+
+    def noted(finish, device):
+        asked.append(device)
+        return lambda fetched: (finish(fetched), "beside")
+
+    monkeypatch.setattr("vivace.data.loader.beside_training", noted)
+    batches = list(DataLoader(torch.arange(4), bs=2, device="cpu"))
+    assert asked == [torch.device("cpu")] and [where for _, where in batches] == ["beside", "beside"]
+    assert [batch.tolist() for batch, _ in batches] == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "pins"), [("cuda", None, True), ("cuda", False, False), ("cpu", None, False)]
+)
+def test_batches_for_a_gpu_lie_in_page_locked_memory(device, asked, pins):
+    data = torch.utils.data.TensorDataset(torch.rand(4, 3), torch.rand(4, 1))
+    dls = DataLoaders.from_dsets(data, data, bs=2, device=device, pin_memory=asked)
+    assert [dl.pin_memory for dl in dls.loaders] == [pins, pins]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: the order of two streams on a real one")

@@ -11,6 +11,7 @@ from torch import nn
 from vivace.data.loaders import DataLoaders
 from vivace.training.checkpoint import load_model
 from vivace.training.learner import Learner
+from vivace.training.runtime import _use_tf32
 
 
 class Slow:
@@ -145,3 +146,21 @@ def test_layers_that_do_not_know_their_size_yet_are_left_alone():
     learn = Learner(pictures(), model, nn.CrossEntropyLoss(), splitter=lambda m: list(m.parameters()))
     learn.get_preds()
     assert model[0].weight.shape == (4, 3, 3, 3)
+
+
+@pytest.mark.parametrize(("setting", "is_used"), [(None, True), ("1", True), ("0", False)])
+def test_a_gpu_uses_its_fast_products_unless_told_not_to(monkeypatch, setting, is_used):
+    monkeypatch.delenv("VIVACE_TF32", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("VIVACE_TF32", setting)
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+        _use_tf32(torch.device("cpu"))
+        assert torch.get_float32_matmul_precision() == "highest"
+        _use_tf32(torch.device("cuda"))
+        assert (torch.get_float32_matmul_precision() == "high") is torch.backends.cudnn.allow_tf32 is is_used
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]

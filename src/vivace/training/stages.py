@@ -31,9 +31,9 @@ __all__ = ["Stage", "StageReport", "measure_stages"]
 _WARM_UP, _KEY = 2, 0xBE7C
 _READING = ("decode", "item transforms", "collate")
 _ADVICE = {
-    "decode": "Opening and decoding files (decode) is the limit. They may be larger than needed: "
-    'resize_images(folder, max_size=…, dest=…) once, or cache="disk" on the loaders, which helps '
-    "from the second epoch on, and in later runs; more cores help as far as num_workers uses them.",
+    "decode": "Opening and decoding files (decode) is the limit of a first epoch; later epochs take decoded pictures "
+    'from memory while they fit, and with cache="disk" on the loaders later runs do, too. The files may be larger than '
+    "needed: resize_images(folder, max_size=…, dest=…) once; more cores help as far as num_workers uses them.",
     "item transforms": "The item transforms are the limit: resize by the quicker method, do with aug_transforms on the "
     "batch what is done to each item, or give the loaders more num_workers if there are idle cores.",
     "collate": "Putting samples together (collate) is the limit: fewer and smaller parts in a sample help.",
@@ -131,6 +131,8 @@ def measure_stages(learn: Learner, n_batches: int = 8) -> StageReport:
     stages.append(Stage("model step", size / step_seconds))
     reader = f"{n_workers} {how}" if n_workers else {"columns": "whole columns"}.get(how, "the loop itself")
     setting = f"{learn.runtime.describe(learn.model)}; batches of {size}; read by {reader}"
+    if stages[0].name == "decode" and whole.cache is not None:
+        setting += "; files decoded anew, as in a first epoch: later ones take what the loader keeps"
     return StageReport(setting, stages, size / loop_seconds, wait)
 
 
