@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from types import SimpleNamespace
 
@@ -192,6 +193,20 @@ def test_caches_travel_to_other_processes_empty(photo, cache):
     opened(photo, cache)
     other = pickle.loads(pickle.dumps(cache))
     assert type(other) is type(cache) and not (isinstance(other, MemoryCache) and len(other))
+
+
+def test_a_folder_that_is_removed_meanwhile_is_made_again(photo, tmp_path, decoded):
+    cache = DiskCache(tmp_path / "kept")
+    opened(photo, cache)
+    shutil.rmtree(tmp_path / "kept")
+    assert opened(photo, cache).size == opened(photo, cache).size and len(decoded) == 2
+
+
+def test_where_nothing_can_be_written_pictures_are_read_without(photo, tmp_path, decoded):
+    cache = DiskCache(tmp_path / "kept")
+    shutil.rmtree(tmp_path / "kept")
+    (tmp_path / "kept").write_text("a file")
+    assert opened(photo, cache).size == opened(photo, cache).size and len(decoded) == 2
 
 
 # ---------------------------------------------------------------------- in loaders

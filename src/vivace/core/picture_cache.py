@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -185,23 +186,24 @@ class DiskCache:
                 _mark_used(file, os.fstat(handle.fileno()).st_mtime)
                 with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as content:
                     return _read(content, head)
-        except (FileNotFoundError, ValueError):  # not there, or empty
+        except (OSError, ValueError):  # not there, not to be read, or empty
             return None
 
     def keep(self, key: PictureKey, picture: Image.Image) -> None:
         if picture.mode not in _PLAIN_MODES:
             return
         pixels = picture.tobytes()
-        with self._lock:
-            free = shutil.disk_usage(self.folder).free
-            if self._held + len(pixels) > self.share * (free + self._held):
-                return
-            self._held += len(pixels)
         file, head = self._place(key)
-        file.parent.mkdir(exist_ok=True)
         about = _ABOUT.pack(picture.mode.encode(), picture.width, picture.height, zlib.crc32(pixels))
-        with atomic_write(file, is_durable=False) as out:  # the check sum finds what a power cut left half written
-            out.writelines((head, about, pixels))
+        with suppress(OSError):  # the folder is gone or may not be written to, the disk is full: it works without, too
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                free = shutil.disk_usage(self.folder).free
+                if self._held + len(pixels) > self.share * (free + self._held):
+                    return
+                self._held += len(pixels)
+            with atomic_write(file, is_durable=False) as out:  # the check sum finds what a power cut left half written
+                out.writelines((head, about, pixels))
 
     def _place(self, key: PictureKey) -> tuple[Path, bytes]:
         """The file of a picture, and how it begins: the key itself, so that no other picture is taken for it."""
