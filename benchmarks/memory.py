@@ -49,7 +49,7 @@ def measure(task: str, photos: Path, n: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=photos) as folder:
         files = link(photos, Path(folder), n)
         dls = ImageDataLoaders.from_path_func(
-            folder, files, lambda f: f.name[0].isupper(), valid_pct=0.99, seed=1, item_tfms=Resize(96), bs=64
+            folder, files, lambda f: int(f.stem[1:]) % 2, valid_pct=0.75, seed=1, item_tfms=Resize(96), bs=64
         )
         model = nn.Sequential(
             nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2)

@@ -72,8 +72,8 @@ def test_the_memory_of_training_is_measured_for_each_way() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what the kernel of Linux tells of processes")
 def test_the_memory_of_predictions_is_measured_for_each_count() -> None:
-    rows = table(run("memory.py", "--counts", "8,16"))
-    assert [row[:2] for row in rows] == [[task, n] for task in ("get_preds", "interpretation") for n in ("8", "16")]
+    rows = table(run("memory.py", "--counts", "32,48"))
+    assert [row[:2] for row in rows] == [[task, n] for task in ("get_preds", "interpretation") for n in ("32", "48")]
     assert all(float(number) > 0 for row in rows for number in row[2:])
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from vivace.core.errors import DataError
 from vivace.data.loader import DataWarning
 from vivace.interpret.classification import ClassificationInterpretation
 from vivace.interpret.confusion import confusion_counts
@@ -27,6 +28,17 @@ def interp(photo_folder):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
     return ClassificationInterpretation.from_learner(Learner(dls, model))
+
+
+def test_a_prediction_without_a_label_is_an_error_that_says_so(photo_folder):
+    dls = ImageDataLoaders.from_folder(
+        photo_folder, valid_pct=0.4, seed=1, item_tfms=Resize(16), bs=8, num_workers=0, device="cpu"
+    )
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5))
+    nn.init.constant_(model[-1].bias, 0.0)
+    model[-1].bias.data[4] = 99.0
+    with pytest.raises(DataError, match=r"predicted class 4, and there are only 3 labels: give it one output for each"):
+        ClassificationInterpretation.from_learner(Learner(dls, model))
 
 
 def test_rows_of_the_confusion_matrix_are_actual_classes():

@@ -24,7 +24,7 @@ class ClassificationInterpretation(Interpretation):
     """Interpretation of a classifier.
 
     Raises:
-        DataError: targets are no classes.
+        DataError: targets are no classes, or the model predicted one that there is no label for.
     """
 
     _title_parts = ("prediction", "actual", "loss", "probability")
@@ -44,6 +44,12 @@ class ClassificationInterpretation(Interpretation):
 
         if self.targs.ndim == self.decoded.ndim + 1 and self.targs.shape[-1] == 1:
             self.targs = self.targs.squeeze(-1)  # a table has a column for its target
+        highest = int(self.decoded.max()) if self.decoded.ndim == 1 and len(self.decoded) else 0
+        if highest >= len(self.vocab):
+            raise DataError(
+                f"The model predicted class {highest}, and there are only {len(self.vocab)} labels: give it one output "
+                "for each, or a block with all classes, CategoryBlock(vocab=[...])."
+            )
 
     def _describe(self, index: int) -> list[str]:
         target, prediction = self.targs[index], self.decoded[index]
