@@ -63,7 +63,7 @@ def test_layers_run_in_the_low_precision_and_outputs_come_in_full(line_learner, 
 def test_full_precision_is_back_when_the_callback_goes(line_learner):
     learn = line_learner().to_bf16()
     assert learn.runtime.amp_dtype == torch.bfloat16 and "bf16" in repr(learn)
-    assert learn.to_fp16().runtime.amp_dtype == torch.float16
+    assert learn.to_fp16().runtime.amp_dtype == torch.float16 and learn.runtime.describe() == "cpu, fp16"
     assert [type(cb) for cb in learn.cbs].count(MixedPrecision) == 1
     assert learn.to_fp32().runtime.amp_dtype is None
     learn.fit(1, cbs=MixedPrecision("bf16"))
