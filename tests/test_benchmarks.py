@@ -9,6 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
+
+from vivace.training.learner import Learner
+from vivace.vision.data import ImageDataLoaders
+from vivace.vision.item_transforms import Resize
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -85,3 +90,19 @@ def test_each_step_of_a_large_table_is_timed() -> None:
         "first batch (columns become tensors)",
         "one epoch of batches",
     ]
+
+
+def test_the_server_is_asked_with_and_without_micro_batching(tmp_path: Path, photo_folder: Path) -> None:
+    dls = ImageDataLoaders.from_folder(photo_folder, valid_pct=0.2, seed=1, item_tfms=Resize(16), num_workers=0)
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
+    Learner(dls, model).export(tmp_path / "model.pkl")
+    rows = table(
+        run(
+            "serve_load.py",
+            str(tmp_path / "model.pkl"),
+            str(photo_folder / "red"),
+            *"--clients 2 --seconds 0.3".split(),
+        )
+    )
+    assert [row[:2] for row in rows] == [["2", "no"], ["2", "yes"]]
+    assert all(float(number) > 0 for row in rows for number in row[2:]) and "failed" not in str(rows)
