@@ -39,6 +39,17 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+def peak_mb() -> float:
+    """The most that this process was resident with."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # Linux counts in KiB
+
+
+def need_linux() -> None:
+    """Stop where these figures cannot be had."""
+    if not sys.platform.startswith("linux"):
+        sys.exit("This measures by what the kernel of Linux tells of processes.")
+
+
 def measure(task: str, photos: Path, n: int) -> dict[str, float]:
     """Run one task on `n` photos; give resident memory before, after and at most, in MB, and seconds."""
     import matplotlib as mpl
@@ -67,8 +78,7 @@ def measure(task: str, photos: Path, n: int) -> dict[str, float]:
         seconds = time.perf_counter() - started
         after = resident_mb()
         del result
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6  # Linux counts in KiB
-    return {"before": before, "after": after, "peak": peak, "seconds": seconds}
+    return {"before": before, "after": after, "peak": peak_mb(), "seconds": seconds}
 
 
 def main() -> None:
@@ -77,8 +87,7 @@ def main() -> None:
     parser.add_argument("--counts", default="2000,8000,16000")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not sys.platform.startswith("linux"):
-        sys.exit("This measures by what the kernel of Linux tells of processes.")
+    need_linux()
     if arguments.only:
         task, count = arguments.only.split(":")
         print(json.dumps(measure(task, arguments.photos, int(count))))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from memory import link
+from memory import link, need_linux, peak_mb
 from photos import write_photos
 
 WAYS = ("plain PyTorch", "vivace, cache=None", "vivace")
@@ -63,8 +62,7 @@ def measure(way: str, files: list[Path], size: int, bs: int) -> dict[str, float]
         plain_epoch(files, size, bs)
     else:
         our_epoch(files, size, bs, **({"cache": None} if way == WAYS[1] else {}))
-    seconds = time.perf_counter() - started
-    return {"own": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, "seconds": seconds}
+    return {"own": peak_mb(), "seconds": time.perf_counter() - started}
 
 
 def tree_of(pid: int) -> list[int]:
@@ -114,8 +112,7 @@ def main() -> None:
     parser.add_argument("--bs", type=int, default=64)
     parser.add_argument("--only", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if not sys.platform.startswith("linux"):
-        sys.exit("This measures by what the kernel of Linux tells of processes.")
+    need_linux()
     if args.only:
         found = measure(args.only, sorted(args.photos.glob("*.jpg")), args.size, args.bs)
         print(json.dumps(found))

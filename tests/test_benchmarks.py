@@ -36,8 +36,7 @@ def table(printed: str) -> list[list[str]]:
 
 def figures(printed: str) -> dict[str, float]:
     """The first figure of each row of the table."""
-    rows = re.findall(r"^\| ([^|]+) \| ([\d,.]+) \|", printed, re.M)
-    return {name: float(value.replace(",", "")) for name, value in rows}
+    return {row[0]: float(row[1].replace(",", "")) for row in table(printed)}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -33,6 +33,7 @@ def keep_freed_memory() -> bool:
     own = any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ
     if not sys.platform.startswith("linux") or own or os.environ.get("VIVACE_KEEP_MEMORY") == "0":
         return False
+    _set_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)  # counts while there may be pieces that are given back
     return _set_malloc(_M_MMAP_MAX, 0) and _set_malloc(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
@@ -63,10 +64,7 @@ class _Training:
     def count(self, more: int) -> None:
         with self.lock:
             self.n += more
-            has_changed = self.n == (1 if more > 0 else 0)  # the first began, or the last ended
-            if has_changed:
-                _set_malloc(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-                _set_malloc(_M_MMAP_MAX, _MANY_PIECES if self.n else 0)
+            _set_malloc(_M_MMAP_MAX, _MANY_PIECES if self.n else 0)
 
 
 _training = _Training()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,26 +78,32 @@ def labels_of(column: Any) -> tuple[npt.NDArray[np.integer[Any]], list[Any]]:
     return positions, found.astype(object).tolist() if hasattr(found, "astype") else list(found)
 
 
-def classes_of(column: Any, *, add_na: bool = True) -> CategoryMap:
+def classes_of(column: Any, labels: Iterable[Any] | None = None, *, add_na: bool = True) -> CategoryMap:
     """Return the categories of a column, sorted; those of a categorical column in their own order.
+
+    Args:
+        column: a column of a frame.
+        labels: the values that it holds, or those of its training rows; None: looked for.
+        add_na: put "#na#" first.
 
     Raises:
         DataError: it holds lists or other values that cannot be categories.
     """
-    return CategoryMap(column if str(column.dtype) == "category" else labels_of(column)[1], add_na=add_na)
+    if str(column.dtype) == "category":
+        return CategoryMap(column, add_na=add_na)
+    return CategoryMap(labels_of(column)[1] if labels is None else labels, add_na=add_na)
 
 
 def codes_of(
-    classes: Sequence[Any], positions: npt.NDArray[np.integer[Any]], labels: Sequence[Any], first: int = 0
+    classes: CategoryMap, positions: npt.NDArray[np.integer[Any]], labels: Sequence[Any], unknown: int = -1
 ) -> npt.NDArray[np.integer[Any]]:
-    """Return the code of each value of a column, in the smallest type that holds them.
+    """Return the index of each value's class, in the smallest type that holds them.
 
     Args:
         classes: what is known.
         positions, labels: the column, as `labels_of` gives it.
-        first: the code of the first class; missing and unknown values get the one below.
+        unknown: what missing and unknown values get.
     """
-    known = {label: code for code, label in enumerate(classes, first)}
-    codes = [known.get(label, first - 1) for label in labels]
-    dtype = np.min_scalar_type(-max(len(known) + first, 1))
-    return np.asarray([*codes, first - 1], dtype=dtype)[positions]  # the last one is that of the position -1
+    codes = [classes.o2i.get(label, unknown) for label in labels]
+    dtype = np.min_scalar_type(-max(len(classes), 1))
+    return np.asarray([*codes, unknown], dtype=dtype)[positions]  # the last one is that of the position -1

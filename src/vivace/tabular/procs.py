@@ -72,13 +72,10 @@ class Categorify(TabularProc):
         for name in to.cat_names:
             column = to.items[name]
             positions, labels = labels_of(column)
-            if str(column.dtype) == "category":
-                self.classes[name] = classes_of(column)
-            else:
-                occurs = np.zeros(len(labels) + 1, dtype=bool)
-                occurs[positions[: to.split]] = True  # a missing one, -1, marks the last
-                self.classes[name] = CategoryMap(compress(labels, occurs), add_na=True)
-            to.items[name] = codes_of(self.classes[name][1:], positions, labels, first=1)
+            occurs = np.zeros(len(labels) + 1, dtype=bool)
+            occurs[positions[: to.split]] = True  # a missing one, -1, marks the last
+            self.classes[name] = classes_of(column, compress(labels, occurs))
+            to.items[name] = codes_of(self.classes[name], positions, labels, unknown=0)
 
     def setups(self, to: Any) -> None:
         self.classes = {name: classes_of(to.items[name]) for name in to.cat_names}
@@ -87,7 +84,7 @@ class Categorify(TabularProc):
         for name in to.cat_names:
             positions, labels = labels_of(to.items[name])
             self._warn_of_another_type(name, labels)
-            to.items[name] = codes_of(self.classes[name][1:], positions, labels, first=1)
+            to.items[name] = codes_of(self.classes[name], positions, labels, unknown=0)
 
     def _warn_of_another_type(self, name: Any, labels: Sequence[Any]) -> None:
         """Texts where there were numbers, or the other way round, are all unknown: a column was read differently."""

@@ -78,9 +78,7 @@ class Target:
     def _codes(self, column: Any) -> Any:
         transform = self.transform
         assert isinstance(transform, Categorize) and transform.vocab is not None
-        codes = codes_of(transform.vocab, *labels_of(column))
-        if transform.add_na:
-            return np.where(codes < 0, 0, codes)
+        codes = codes_of(transform.vocab, *labels_of(column), unknown=0 if transform.add_na else -1)
         unknown = (codes < 0) & column.notna().to_numpy()
         if unknown.any():
             try:
